@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Codes of the diagnostics that are not OPA's own.
+const (
+	CodeAccessInput   = "tollgate_access_input"   // an access rule reads what access may not read
+	CodeAccessBuiltin = "tollgate_access_builtin" // an access rule calls a builtin that depends on time or chance
+	CodePackage       = "tollgate_package"        // a package under tollgate that nothing evaluates
+	CodeEntrypoint    = "tollgate_entrypoint"     // allow is missing or defined in several files
+	CodeUnused        = "tollgate_unused_rule"    // an access rule that no decision uses
+	CodeData          = "tollgate_data"           // the data document cannot be loaded
+)
+
+// Diagnostic is one mistake in a policy file. Line and Col count from 1; they
+// are 0 when the mistake has no place in a file.
+type Diagnostic struct {
+	File          string
+	Line, Col     int
+	Code          string // OPA's, such as rego_type_error, or one of ours
+	Message, Hint string
+}
+
+func (d Diagnostic) Error() string {
+	var b strings.Builder
+	if d.File != "" {
+		b.WriteString(d.File)
+		if d.Line > 0 {
+			fmt.Fprintf(&b, ":%d:%d", d.Line, d.Col)
+		}
+		b.WriteString(": ")
+	}
+	fmt.Fprintf(&b, "%s (%s)", d.Message, d.Code)
+	if d.Hint != "" {
+		b.WriteString("\n\thint: " + strings.ReplaceAll(d.Hint, "\n", "\n\t"))
+	}
+	return b.String()
+}
+
+// Diagnostics are all mistakes found, ordered by file and position.
+type Diagnostics []Diagnostic
+
+func (d Diagnostics) Error() string {
+	lines := make([]string, len(d))
+	for i := range d {
+		lines[i] = d[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (d Diagnostics) sorted() Diagnostics {
+	slices.SortFunc(d, func(a, b Diagnostic) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col),
+			strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(d)
+}
+
+func at(loc *ast.Location, code, message, hint string) Diagnostic {
+	d := Diagnostic{Code: code, Message: message, Hint: hint}
+	if loc != nil {
+		d.File, d.Line, d.Col = loc.File, loc.Row, loc.Col
+	}
+	return d
+}
+
+// fromOPA translates OPA's errors. words are names a mistyped one may stand
+// for; file is used where OPA gives no location.
+func fromOPA(err error, file string, words []string) Diagnostics {
+	var out Diagnostics
+	switch err := err.(type) {
+	case ast.Errors:
+		for _, e := range err {
+			out = append(out, fromOPA(e, file, words)...)
+		}
+	case *ast.Error:
+		message, hint := explainOPA(err, words)
+		d := at(err.Location, err.Code, message, hint)
+		if d.File == "" {
+			d.File = file
+		}
+		out = append(out, d)
+	default:
+		out = append(out, Diagnostic{File: file, Code: ast.ParseErr, Message: err.Error()})
+	}
+	return out
+}
+
+// explainOPA turns OPA's wording into one that names what to change.
+func explainOPA(e *ast.Error, words []string) (message, hint string) {
+	message = strings.TrimSpace(e.Message)
+	if name, ok := strings.CutPrefix(message, "undefined function "); ok {
+		if withheld(name) {
+			return fmt.Sprintf("%s is not available", name),
+				"a policy decides by its input and the loaded data alone"
+		}
+		return message, didYouMean(name, words)
+	}
+	if name, ok := strings.CutSuffix(message, " is unsafe"); ok && e.Code == ast.UnsafeVarErr {
+		name = strings.TrimPrefix(name, "var ")
+		if name == "principal" || name == "object" {
+			return name + " is not defined", fmt.Sprintf("did you mean %q?", "input."+name)
+		}
+		return name + " is not defined", didYouMean(name, words)
+	}
+	if detail, ok := e.Details.(*ast.RefErrInvalidDetail); ok && len(detail.OneOf) > 0 {
+		return message, oneOf(detail)
+	}
+	if e.Details != nil && e.Code == ast.TypeErr {
+		hint = strings.Join(e.Details.Lines(), "\n")
+	}
+	return message, hint
+}
+
+func didYouMean(word string, candidates []string) string {
+	if near := closest(word, candidates); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return ""
+}
+
+// oneOf names the members a reference may have at the place where it went wrong.
+func oneOf(d *ast.RefErrInvalidDetail) string {
+	members := make([]string, 0, len(d.OneOf))
+	for _, v := range d.OneOf {
+		if s, ok := v.(ast.String); ok {
+			members = append(members, string(s))
+		}
+	}
+	slices.Sort(members)
+	if word, ok := d.Ref[d.Pos].Value.(ast.String); ok {
+		if hint := didYouMean(string(word), members); hint != "" {
+			return hint
+		}
+	}
+	return "one of " + strings.Join(members, ", ")
+}
