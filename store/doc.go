@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store keeps what must outlive the process: API keys, the gateway's logins at upstreams, and the secrets
+// everything else is sealed with. It owns the state directory and the control socket in it.
+//
+// # Data flow
+//
+//	[Open] ─► lock, pages checked, schema checked ─► keys and secrets in memory
+//	[DB.CreateKey], [DB.RevokeKey] ─► one write at a time ─► state.db, fsynced ─► memory
+//	[DB.SaveToken], [DB.LoadToken] ─► sealed ─► state.db
+//	[DB.LookupKey] ─► memory only ─► last use noted ─► state.db, at most once a minute and at [DB.Close]
+//	[Dial] ─► control socket ─► [Listen] in the owner
+//
+// The directory (mode 0700) holds
+//
+//	state.db       bbolt; holding its lock is owning the directory
+//	state.pid      process id of the owner; empty after a clean close
+//	control.sock   unix socket, mode 0600
+//	control.addr   where the socket is instead, when the path is too long for one
+//
+// and state.db holds the buckets
+//
+//	schema    version -> 4 bytes, big endian
+//	secrets   root, pepper -> 32 random bytes each
+//	keys      <id> -> JSON: the [Key] and the HMAC-SHA-256 of its text under the pepper; sequence = keys ever created
+//	tokens    <upstream> -> the login there, sealed with AES-256-GCM under a key derived from root, bound to the name
+//
+// Every value begins with a CRC-32C over bucket, key and value. A change of the layout raises the schema version and adds
+// a step to migrations; the steps and the new version are one transaction.
+//
+// # Invariants
+//
+// [DB.Check] walks those that concern the file; it runs at the end of every test.
+//
+//   - One process owns a state directory at a time, across all of [Open] to [DB.Close].
+//   - Nothing but the owner's writes changes state.db: a damaged file and one of a newer schema are errors and stay as
+//     they are (TestDamage, TestNewerSchema).
+//   - The text of a key is on no disk. It is returned once by [DB.CreateKey] (TestSecretIsNotStored).
+//   - The keys in memory are those on disk, apart from the last uses of one minute. A key is accepted only after it is
+//     on disk, and refused from the moment its revocation is.
+//   - Keys are revoked, never removed.
+//   - No login at an upstream is on the disk in clear, and none opens under another name (TestTokensAreSealed).
+//   - An unknown id and a wrong secret take the same steps (TestLookupSamePath).
+//   - Nothing runs after [DB.Close] has returned.
+//
+// # Why the file is walked before bbolt opens it (2026-11-24)
+//
+// bbolt maps the file and trusts the numbers in it. A file that was cut off or has a bad page makes it read beyond the
+// mapping, and that ends the process with a signal instead of an error. So every page is first read by plain reads and
+// checked for bounds, order and ownership, under a shared lock. The state file is small (the audit log has files of its
+// own), so this costs milliseconds. Rejected: recovering from the fault, which works only on the goroutine that meets it.
+//
+// # Why both headers must be good (2026-11-24)
+//
+// bbolt has two headers and silently goes back to the older one when the newer is damaged. The last write is lost then,
+// and that may have been the revocation of a key. A header fits into one disk sector, so a torn write, which the older
+// header is meant for, is not a state a power failure leaves behind. An operator who decides otherwise restores a backup.
+// What would change our mind: a disk that tears sectors.
+//
+// # Why pepper and root key are two secrets (2026-11-24)
+//
+// Both lie beside what they protect, so against a thief of the whole file the length of the keys (190 bits) is what
+// counts; the pepper makes leaked records useless by themselves. They are separate so that the root key can be replaced,
+// or later be wrapped by a key from outside, without making every API key invalid.
+//
+// # Why unix sockets on Windows too (2026-11-24)
+//
+// Windows has had AF_UNIX since 2018 and Go's net package speaks it, so one code path and the permissions of one
+// directory serve all three systems. Named pipes would need a library of their own and access lists of their own, for
+// no gain: the default directory lies in the user's profile, which other users cannot enter.
+package store

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import "syscall"
+
+const peersAreKnown = true
+
+func mountTmpfs(dir, options string) error { return syscall.Mount("tmpfs", dir, "tmpfs", 0, options) }
+
+func unmount(dir string) error { return syscall.Unmount(dir, 0) }
