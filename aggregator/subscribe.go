@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregator
+
+import (
+	"context"
+	"errors"
+
+	"tollgate/aggregator/auth"
+	"tollgate/upstream/wire"
+)
+
+// Subscription is one resource that a client watches.
+type Subscription struct {
+	Upstream string
+	URI      string // the upstream's own
+	Shown    string // as the client named it
+}
+
+// Subscribe watches the resource the caller sees as uri, in a list or through a template. A URI in no list cannot be
+// watched: an upstream accepts any, and a hidden one must not answer otherwise than a missing one.
+func (g *Gate) Subscribe(ctx context.Context, caller *auth.Principal, toolset, uri string, client wire.Revision) (*Subscription, *wire.Error) {
+	rev, err := g.revision(ctx)
+	if err != nil {
+		return nil, g.failed(&Call{Method: "resources/subscribe"}, err).Error
+	}
+	view, err := rev.view(caller, toolset)
+	if err != nil {
+		return nil, g.failed(&Call{Method: "resources/subscribe"}, err).Error
+	}
+	e, own, ok := readable(ctx, rev, view, caller, uri)
+	if !ok {
+		return nil, unknownResource(client, uri).Error
+	}
+	err = g.opts.Upstreams.Subscribe(ctx, e.Upstream, own)
+	var refused *wire.Error
+	switch {
+	case errors.As(err, &refused):
+		return nil, refused
+	case err != nil:
+		return nil, g.upstreamFailed(&Call{Method: "resources/subscribe"}, err).Error
+	}
+	return &Subscription{Upstream: e.Upstream, URI: own, Shown: uri}, nil
+}
+
+// Unsubscribe ends a subscription that [Gate.Subscribe] returned. It cannot fail for the caller: an upstream that did not
+// hear of it sends updates that nobody wants.
+func (g *Gate) Unsubscribe(ctx context.Context, s *Subscription) {
+	if err := g.opts.Upstreams.Unsubscribe(ctx, s.Upstream, s.URI); err != nil {
+		g.log.Debug("an upstream could not be told to stop sending updates", "upstream", s.Upstream, "error", err)
+	}
+}
+
+// Sees reports whether the caller may read what name's upstream serves under the shown uri, as things are now. An update
+// may be of a part of what is watched, which needs to be in no list.
+func (g *Gate) Sees(ctx context.Context, caller *auth.Principal, toolset, name, uri string) bool {
+	rev, err := g.revision(ctx)
+	if err != nil {
+		return false
+	}
+	view, err := rev.view(caller, toolset)
+	if err != nil {
+		return false
+	}
+	if e, _, ok := readable(ctx, rev, view, caller, uri); ok {
+		return e.Upstream == name
+	}
+	o, ok := unlisted(ctx, rev, view, caller, uri)
+	return ok && o.Upstream == name
+}
