@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// checker looks at values together. It leaves values alone that the decoder refused: one mistake, one diagnostic.
+type checker struct {
+	*decoder
+	c        *Config
+	warnings Diagnostics
+}
+
+func (k *checker) all() {
+	k.listener()
+	k.names()
+	for i := range k.c.Upstreams {
+		k.upstream(i)
+	}
+	k.roles()
+	for name, t := range sorted(k.c.Toolsets) {
+		k.displayed(Path("toolsets", name, "tools"), t.Tools, `[]\`)
+		k.displayed(Path("toolsets", name, "prompts"), t.Prompts, `[]\`)
+		k.displayed(Path("toolsets", name, "resources"), t.Resources, "") // a URI may have any of them
+	}
+}
+
+// sorted iterates over a map by key, so that diagnostics at one position have a stable order.
+func sorted[V any](m map[string]V) func(yield func(string, V) bool) {
+	return func(yield func(string, V) bool) {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !yield(key, m[key]) {
+				return
+			}
+		}
+	}
+}
+
+// report records a mistake at the value of a dotted path, unless the decoder refused that value.
+func (k *checker) report(path string, code Code, message, hint string) {
+	if !k.failed[path] {
+		k.at(k.node(path), path, code, message, hint)
+	}
+}
+
+func (k *checker) warn(path string, code Code, message, hint string) {
+	n := k.node(path)
+	k.warnings = append(k.warnings, Diagnostic{File: k.file, Line: n.Line, Col: n.Column, Code: code, Path: path, Message: message, Hint: hint, Width: width(n)})
+}
+
+func (k *checker) finishWarnings() Diagnostics {
+	ws := k.warnings.sorted()
+	for i := range ws {
+		ws[i].Source = k.excerpt(ws[i].Line)
+	}
+	return ws
+}
+
+// node is the value at a path, or the closest one around it.
+func (k *checker) node(path string) *yaml.Node {
+	if n, ok := nearest(k.nodes, path); ok {
+		return n
+	}
+	return &yaml.Node{Line: 1, Column: 1}
+}
+
+func (k *checker) has(path string) bool { return k.nodes[path] != nil }
+
+// usable reports whether the file has a value at path that the decoder accepted.
+func (k *checker) usable(path string) bool { return k.has(path) && !k.failed[path] }
+
+// names finds upstreams whose name or prefix another one has.
+func (k *checker) names() {
+	names, prefixes := map[string]int{}, map[string]int{}
+	for i := range k.c.Upstreams {
+		u := &k.c.Upstreams[i]
+		at := Path("upstreams", i, "name")
+		if !k.usable(at) {
+			continue
+		}
+		folded := strings.ToLower(u.Name)
+		first, used := names[folded]
+		switch {
+		case used && k.c.Upstreams[first].Name == u.Name:
+			line := k.node(Path("upstreams", first, "name")).Line
+			k.report(at, CodeConflict, fmt.Sprintf("%q is already used at line %d", u.Name, line), "give each upstream a name of its own")
+			continue
+		case used:
+			line := k.node(Path("upstreams", first, "name")).Line
+			k.report(at, CodeConflict, fmt.Sprintf("%q differs only in case from %q at line %d", u.Name, k.c.Upstreams[first].Name, line), "give each upstream a name of its own")
+			continue
+		}
+		names[folded] = i
+		k.prefix(i, prefixes)
+	}
+}
+
+func (k *checker) prefix(i int, prefixes map[string]int) {
+	u := &k.c.Upstreams[i]
+	at, prefix := Path("upstreams", i, "prefix"), u.Name
+	if u.Prefix == nil {
+		at = Path("upstreams", i, "name")
+	} else if prefix = *u.Prefix; prefix == "" || !k.usable(at) {
+		return
+	}
+	if first, used := prefixes[prefix]; used {
+		k.report(at, CodeConflict, fmt.Sprintf("%q is already the prefix of upstream %q", prefix, k.c.Upstreams[first].Name), "give each upstream a prefix of its own")
+		return
+	}
+	prefixes[prefix] = i
+}
+
+// originals checks patterns over the original names of tools, in the syntax of [path.Match].
+func (k *checker) originals(at string, patterns []string) {
+	for i, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			k.report(joinIndex(at, i), CodeValue, fmt.Sprintf("%q is not a valid pattern", p), `close each "[" with "]", and write "\\" before a character that is meant literally`)
+		} else if p == "" {
+			k.report(joinIndex(at, i), CodeValue, "must not be empty", `"*" stands for everything`)
+		}
+	}
+}
+
+// displayed checks patterns over what clients see, in which only * and ? are special. none are characters that such names do
+// not have, so a pattern with one of them means something else.
+func (k *checker) displayed(at string, patterns []string, none string) {
+	for i, p := range patterns {
+		switch {
+		case p == "":
+			k.report(joinIndex(at, i), CodeValue, "must not be empty", `"*" stands for everything`)
+		case strings.ContainsAny(p, none):
+			k.report(joinIndex(at, i), CodeValue, fmt.Sprintf("%q matches nothing: only * and ? are wildcards", p), "write one pattern for each alternative")
+		}
+	}
+}
+
+// policyFiles reports entries of policy.files that stand for nothing.
+func (k *checker) policyFiles() {
+	for i, entry := range k.c.Policy.Files {
+		files, err := policyFiles(entry)
+		switch {
+		case err != nil:
+			k.report(Path("policy", "files", i), CodeReference, reason(err).Error(), "name a Rego file, a directory of them or a pattern, relative to this file")
+		case len(files) == 0:
+			k.report(Path("policy", "files", i), CodeReference, "no Rego file is there", "name a Rego file, a directory of them or a pattern, relative to this file")
+		}
+	}
+}
