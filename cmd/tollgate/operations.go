@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync/atomic"
+
+	"tollgate/aggregator"
+	"tollgate/aggregator/auth"
+	"tollgate/aggregator/bridge"
+	"tollgate/aggregator/catalog"
+	"tollgate/cmd/internal/cli"
+	"tollgate/cmd/internal/control"
+	"tollgate/policy"
+	"tollgate/store"
+	"tollgate/upstream/wire"
+)
+
+// A gateway serves its operator.
+var _ control.Operations = (*gateway)(nil)
+
+// Request authenticates an HTTP request; it is the edge's Authenticator. The anonymous role is the one configured at start.
+func (g *gateway) Request(r *http.Request) (*auth.Principal, *auth.Challenge) {
+	return g.auth.Request(r)
+}
+
+// Status implements [control.Operations].
+func (g *gateway) Status(context.Context) (*control.Status, error) {
+	g.mu.Lock()
+	s := &control.Status{PID: os.Getpid(), Version: version(), URL: g.url, Config: g.path, Failure: g.failure}
+	g.mu.Unlock()
+	s.Revision, s.Ready, s.Sessions = g.gate.Revision(), g.gate.Ready(), g.edge.Sessions()
+	for _, u := range g.set.Status() {
+		up := control.Upstream{
+			Name: u.Name, State: string(u.State), Transport: u.Transport, Revision: string(u.Revision),
+			Tools: u.Tools, Prompts: u.Prompts, Resources: u.Resources, Templates: u.Templates,
+			Login: string(u.Login), Failure: u.Failure, Stderr: u.Stderr, Restarts: u.Restarts, PID: u.PID,
+		}
+		for _, d := range u.Dropped {
+			up.Dropped = append(up.Dropped, control.Problem{Item: d.Item, Reason: d.Reason})
+		}
+		s.Upstreams = append(s.Upstreams, up)
+	}
+	s.Problems = problems(g.gate.Problems())
+	return s, nil
+}
+
+func problems(in []catalog.Problem) []control.Problem {
+	var out []control.Problem
+	for _, p := range in {
+		out = append(out, control.Problem{Item: p.Upstream + ": " + p.Item, Reason: p.Reason})
+	}
+	return out
+}
+
+// Keys implements [control.Operations].
+func (g *gateway) Keys(context.Context) ([]control.Key, error) {
+	keys, err := g.db.Keys()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]control.Key, 0, len(keys))
+	for _, k := range keys {
+		out = append(out, controlKey(k))
+	}
+	return out, nil
+}
+
+func controlKey(k store.Key) control.Key {
+	return control.Key{
+		ID: k.ID, Subject: k.Subject, Org: k.Org, Team: k.Team, Label: k.Label, Roles: k.Roles,
+		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed, Revoked: k.Revoked,
+	}
+}
+
+// CreateKey implements [control.Operations]. A role that does not exist is refused: such a key would see nothing.
+func (g *gateway) CreateKey(_ context.Context, k *control.Key) (*control.NewKey, error) {
+	if err := g.checkRoles(k.Roles); err != nil {
+		return nil, err
+	}
+	secret, made, err := g.db.CreateKey(store.Key{
+		Subject: k.Subject, Org: k.Org, Team: k.Team, Label: k.Label, Roles: k.Roles, Expires: k.Expires,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &control.NewKey{Key: controlKey(made), Secret: secret}, nil
+}
+
+func (g *gateway) checkRoles(roles []string) error {
+	known := g.current().roleNames()
+	for _, r := range roles {
+		if !slices.Contains(known, r) {
+			return &control.Error{Message: fmt.Sprintf("unknown role %q", r), Hint: fmt.Sprintf("roles: %v", known), Exit: cli.ExitUsage}
+		}
+	}
+	return nil
+}
+
+// RevokeKey implements [control.Operations].
+func (g *gateway) RevokeKey(_ context.Context, id string) error {
+	err := g.db.RevokeKey(id)
+	if errors.Is(err, store.ErrUnknownKey) {
+		return &control.Error{Message: fmt.Sprintf("no key has the id %q", id), Hint: "`tollgate key list` shows the ids", Exit: cli.ExitUsage}
+	}
+	return err
+}
+
+// Reload implements [control.Operations].
+func (g *gateway) Reload(context.Context) error {
+	if err := g.reload(); err != nil {
+		return controlError(err)
+	}
+	return nil
+}
+
+// operator is the principal of an operator who acts in a role.
+func (g *gateway) operator(role string) (*auth.Principal, error) {
+	p, err := g.stdioCaller(role, "")
+	if err != nil {
+		return nil, controlError(err)
+	}
+	return p, nil
+}
+
+// Catalog implements [control.Operations].
+func (g *gateway) Catalog(ctx context.Context, q *control.CatalogQuery) (*control.Catalog, error) {
+	if err := g.set.Settled(ctx); err != nil {
+		return nil, fmt.Errorf("waiting for the upstreams: %w", err)
+	}
+	g.refresh()
+	out := &control.Catalog{Role: q.Role, Problems: problems(g.gate.Problems())}
+	var caller *auth.Principal
+	var view *catalog.View
+	if q.Role != "" {
+		var err error
+		if caller, err = g.operator(q.Role); err != nil {
+			return nil, err
+		}
+		if view, err = g.gate.View(ctx, caller, q.Toolset); err != nil {
+			return nil, err
+		}
+	}
+	snapshot := g.gate.Catalog()
+	for k := range catalog.Kind(catalog.Kinds) {
+		for _, e := range snapshot.Entries(k) {
+			it := item(e)
+			if view != nil {
+				it.Visible = view.Shows(e)
+				it.Rule = g.why(ctx, caller.Policy(), e)
+			}
+			if it.Visible && k == catalog.Tool {
+				out.Tokens += it.Tokens
+			}
+			if it.Visible || q.Hidden || view == nil {
+				out.Entries = append(out.Entries, it)
+			}
+		}
+	}
+	return out, nil
+}
+
+func item(e *catalog.Entry) control.Item {
+	return control.Item{
+		Kind: e.Kind.String(), Name: e.Key(), Upstream: e.Upstream, OriginalName: e.OriginalName, Visible: true,
+		Bytes: len(e.Definition), Tokens: (len(e.Definition) + 3) / 4, Hash: e.Hash,
+	}
+}
+
+// why is the rule that shows or hides e, in one line.
+func (g *gateway) why(ctx context.Context, p *policy.Principal, e *catalog.Entry) string {
+	g.mu.Lock()
+	engine := g.engine
+	g.mu.Unlock()
+	x, err := engine.Explain(ctx, p, e.Object)
+	switch {
+	case err != nil:
+		return err.Error()
+	case x.Pattern != "":
+		return fmt.Sprintf("%s %q of role %s", x.Rule, x.Pattern, x.Role)
+	}
+	return x.Reason
+}
+
+// Call implements [control.Operations].
+func (g *gateway) Call(ctx context.Context, c *control.Call) (*control.Outcome, error) {
+	caller, err := g.operator(c.Role)
+	if err != nil {
+		return nil, err
+	}
+	arguments := c.Arguments
+	if len(arguments) == 0 {
+		arguments = json.RawMessage("{}")
+	}
+	if err := wire.Check(arguments); err != nil || wire.Kind(arguments) != '{' {
+		return nil, &control.Error{Message: "the arguments must be a JSON object", Hint: `for example '{"query": "tea"}'`, Exit: cli.ExitUsage}
+	}
+	params := wire.Set(nil, "name", wire.AppendString(nil, c.Tool))
+	params = wire.Set(params, "arguments", arguments)
+	// An upstream that is still starting is worth the wait: the operator asked for one answer.
+	if err := g.set.Settled(ctx); err != nil {
+		return nil, fmt.Errorf("waiting for the upstreams: %w", err)
+	}
+	g.refresh()
+	counter := &countingPeer{}
+	reply := g.gate.Call(ctx, caller, &aggregator.Call{
+		Method: aggregator.MethodCallTool, Params: params, Peer: counter,
+		Client: bridge.Client{Revision: wire.R20260728, Info: []byte(`{"name":"tollgate call","version":` + string(wire.AppendString(nil, version())) + `}`), Capabilities: []byte("{}")},
+	})
+	out := &control.Outcome{Result: reply.Result, Notifications: int(counter.n.Load())}
+	if reply.Error != nil {
+		out.Error = wire.AppendError(nil, []byte("0"), reply.Error)
+	}
+	return out, nil
+}
+
+// countingPeer counts what an upstream says during an operator's call.
+type countingPeer struct{ n atomic.Int64 }
+
+func (p *countingPeer) Notify(string, []byte) { p.n.Add(1) }
+
+func (p *countingPeer) Ask(context.Context, string, []byte) ([]byte, *wire.Error) {
+	return nil, &wire.Error{Code: wire.CodeMethodNotFound, Message: "an operator's call cannot be asked"}
+}
+
+// CheckStdio implements [control.Operations].
+func (g *gateway) CheckStdio(c *control.StdioClient) error {
+	if _, err := g.stdioCaller(c.Role, c.Subject); err != nil {
+		return controlError(err)
+	}
+	if c.Toolset != "" && !g.gate.HasToolset(c.Toolset) {
+		return &control.Error{Message: fmt.Sprintf("unknown toolset %q", c.Toolset), Exit: cli.ExitUsage}
+	}
+	return nil
+}
+
+// Stdio implements [control.Operations].
+func (g *gateway) Stdio(ctx context.Context, c *control.StdioClient, in io.Reader, out io.Writer) error {
+	caller, err := g.stdioCaller(c.Role, c.Subject)
+	if err != nil {
+		return controlError(err)
+	}
+	return g.edge.ServeStdio(ctx, in, out, caller, c.Toolset)
+}
+
+func (g *gateway) current() *plan {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.plan
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tollgate/aggregator"
+	"tollgate/aggregator/auth"
+	"tollgate/aggregator/catalog"
+	"tollgate/aggregator/edge"
+	"tollgate/cmd/internal/cli"
+	"tollgate/policy"
+	"tollgate/store"
+	"tollgate/upstream"
+)
+
+// gateway is a running Tollgate without its listeners: everything between an edge and the upstreams.
+type gateway struct {
+	log  *slog.Logger
+	db   *store.DB
+	set  *upstream.Set
+	gate *aggregator.Gate
+	edge *edge.Server
+	work sync.WaitGroup
+	stop context.CancelFunc
+	ctx  context.Context
+	auth *auth.Authenticator // of the network listener; set before it is opened
+	// draining is set once the process is told to stop.
+	draining atomic.Bool
+	path     string // configuration file, "" for the demo
+	load     func() (*plan, error)
+
+	reloading  sync.Mutex // held from reading the files to having them in force: the newest read wins
+	refreshing sync.Mutex // held from reading the snapshots to having them in force: the newest read wins
+
+	mu      sync.Mutex // guards what follows
+	plan    *plan
+	engine  *policy.Engine
+	failure string // why the newest configuration is not in force
+	url     string // of the HTTP endpoint, "" without
+}
+
+// openGateway starts a gateway in the state directory of p, which it owns from then on. load reads the configuration
+// again for a reload. The upstreams are still connecting when it returns.
+func openGateway(p *plan, load func() (*plan, error), stateDir string, log *slog.Logger) (*gateway, error) {
+	engine, err := p.decider()
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(stateDir, &store.Options{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	g := &gateway{log: log, db: db, load: load, path: p.file(), plan: p, engine: engine}
+	g.ctx, g.stop = context.WithCancel(context.Background())
+	if err := g.build(p, engine); err != nil {
+		return nil, errors.Join(err, g.close(context.Background()))
+	}
+	return g, nil
+}
+
+// build makes and connects the parts.
+func (g *gateway) build(p *plan, engine *policy.Engine) error {
+	changed := make(chan struct{}, 1)
+	poke := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	events := make(chan upstream.Event, 1024)
+	g.set = upstream.NewSet(&upstream.Options{
+		Log: g.log, ClientName: "tollgate", ClientVersion: version(), OnCatalog: poke,
+		Tokens: g.db, Browser: p.browser,
+		OnEvent: func(e upstream.Event) {
+			select {
+			case events <- e:
+			default: // a flood of updates: clients re-read what they watch, and the newest state is told next
+			}
+		},
+	})
+	key, err := g.db.SealingKey("request state")
+	if err != nil {
+		return err
+	}
+	g.gate, err = aggregator.New(&aggregator.Options{
+		SealingKey: key,
+		Upstreams:  g.set, Ledger: aggregator.Unmetered{}, Log: g.log,
+		ServerInfo: edge.Implementation(version()), MaxInFlight: p.cfg.Limits.CallsInFlight,
+	})
+	if err != nil {
+		return err
+	}
+	g.edge, err = edge.New(&edge.Options{
+		Gate: g.gate, Auth: g, Log: g.log, Version: version(),
+		MaxBody: int64(p.cfg.Limits.Body), Drain: p.cfg.Limits.Drain,
+	})
+	if err != nil {
+		return err
+	}
+	if err := g.publish(p, engine); err != nil {
+		return err
+	}
+	g.set.Apply(p.upstreams)
+	g.work.Go(func() { g.gate.Start(g.ctx, g.refresh) })
+	g.work.Go(func() { g.follow(changed, events) })
+	return nil
+}
+
+// follow brings catalog changes and resource updates from the upstreams to the gate and the edge.
+func (g *gateway) follow(changed <-chan struct{}, events <-chan upstream.Event) {
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-changed:
+			g.refresh()
+		case e := <-events:
+			g.edge.Event(e)
+		}
+	}
+}
+
+// refresh rebuilds the merged catalog from the newest snapshots.
+func (g *gateway) refresh() {
+	g.refreshing.Lock()
+	defer g.refreshing.Unlock()
+	g.mu.Lock()
+	p := g.plan
+	g.mu.Unlock()
+	byName := map[string]*upstream.Snapshot{}
+	for _, s := range g.set.Snapshots() {
+		byName[s.Upstream] = s
+	}
+	var sources []catalog.Source
+	for _, src := range p.sources {
+		if src.Snapshot = byName[src.Upstream]; src.Snapshot != nil {
+			sources = append(sources, src)
+		}
+	}
+	for _, problem := range g.gate.Refresh(sources) {
+		g.log.Warn("left out of the catalog", "upstream", problem.Upstream, "item", problem.Item, "reason", problem.Reason)
+	}
+}
+
+func (g *gateway) publish(p *plan, engine *policy.Engine) error {
+	return g.gate.Publish(aggregator.Rules{Decider: engine, Toolsets: p.toolsets, PageSize: p.cfg.Limits.PageSize})
+}
+
+// reload puts the configuration in force as it is now; on any mistake the one in force stays.
+func (g *gateway) reload() error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	p, err := g.load()
+	var engine *policy.Engine
+	if err == nil {
+		engine, err = p.decider()
+	}
+	if err == nil {
+		err = g.publish(p, engine)
+	}
+	g.mu.Lock()
+	if err != nil {
+		g.failure = err.Error()
+		g.mu.Unlock()
+		return err
+	}
+	old := g.plan
+	g.plan, g.engine, g.failure = p, engine, ""
+	g.mu.Unlock()
+	g.set.Apply(p.upstreams)
+	g.refresh()
+	for _, key := range needRestart(old, p) {
+		g.log.Warn("a change takes effect at the next start only", "key", key)
+	}
+	g.log.Info("configuration in force", "file", g.path, "revision", g.gate.Revision())
+	return nil
+}
+
+// needRestart names the changed keys that a reload does not apply.
+func needRestart(old, now *plan) []string {
+	var keys []string
+	note := func(changed bool, key string) {
+		if changed {
+			keys = append(keys, key)
+		}
+	}
+	a, b := old.cfg, now.cfg
+	note(a.Listen != b.Listen, "listen")
+	note(a.StateDir != b.StateDir, "state_dir")
+	note((a.TLS == nil) != (b.TLS == nil) || (a.TLS != nil && *a.TLS != *b.TLS), "tls")
+	note(a.PublicURL != b.PublicURL, "public_url")
+	note(a.Limits.Body != b.Limits.Body, "limits.body")
+	note(a.Limits.CallsInFlight != b.Limits.CallsInFlight, "limits.calls_in_flight")
+	note((a.Anonymous == nil) != (b.Anonymous == nil) || (a.Anonymous != nil && *a.Anonymous != *b.Anonymous), "anonymous")
+	note(fmt.Sprint(a.Hosts, a.Origins) != fmt.Sprint(b.Hosts, b.Origins), "hosts, origins")
+	return keys
+}
+
+// closeTime bounds ending the upstreams.
+const closeTime = 15 * time.Second
+
+// close ends everything in the order of the data flow and waits for it.
+func (g *gateway) close(ctx context.Context) error {
+	g.stop()
+	if g.edge != nil {
+		g.edge.Close()
+	}
+	if g.gate != nil {
+		g.gate.Close()
+	}
+	var errs []error
+	if g.set != nil {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		errs = append(errs, g.set.Close(bounded))
+	}
+	g.work.Wait()
+	return errors.Join(append(errs, g.db.Close())...)
+}
+
+// stdioCaller is who a local stdio client is.
+func (g *gateway) stdioCaller(role, subject string) (*auth.Principal, error) {
+	g.mu.Lock()
+	p := g.plan
+	g.mu.Unlock()
+	if s := p.cfg.Stdio; s != nil {
+		if role == "" {
+			role = s.Role
+		}
+		if subject == "" {
+			subject = s.Subject
+		}
+	}
+	if role == "" {
+		return nil, &cli.Error{Code: cli.ExitConfig, Err: errors.New("no role says what a stdio client may see"),
+			Hint: fmt.Sprintf("add `stdio: {role: ROLE}` to the configuration, or use --role; roles: %v", p.roleNames())}
+	}
+	if _, ok := p.roles[role]; !ok {
+		return nil, &cli.Error{Code: cli.ExitUsage, Err: fmt.Errorf("unknown role %q", role), Hint: fmt.Sprintf("roles: %v", p.roleNames())}
+	}
+	return auth.Stdio(&auth.StdioOptions{Subject: subject, Roles: []string{role}})
+}
