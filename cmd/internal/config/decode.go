@@ -240,9 +240,13 @@ func (d *decoder) resolvePath(n *yaml.Node, path, name string) string {
 	case name == "~" || strings.HasPrefix(name, "~/") || strings.HasPrefix(name, `~\`):
 		d.problem(n, path, CodeReference, `"~" is not expanded`, "write the full path, or one relative to this file")
 		return name
-	default:
-		return filepath.Join(d.dir, filepath.FromSlash(name))
 	}
+	joined := filepath.Join(d.dir, filepath.FromSlash(name))
+	if !strings.ContainsRune(joined, filepath.Separator) {
+		// Join takes "./" away, and a bare name would be looked for in PATH.
+		joined = "." + string(filepath.Separator) + joined
+	}
+	return joined
 }
 
 func quoteIt(n *yaml.Node) string { return "put it in quotes: " + strconv.Quote(n.Value) }
