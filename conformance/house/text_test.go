@@ -19,7 +19,7 @@ func textRules() []rule {
 				"-- a.yaml --\ndir: " + slash + "home/jane/x\n", "-- a.json --\n{\"a\":\"" + slash + "Users/jane/x\"}\n", "-- a.json --\n{\"a\":\"C:" + `\\Users\\jane` + "\"}\n",
 				"-- a.txt --\nGOMODCACHE=" + slash + "root/x\n",
 			},
-			good: []string{"-- a.md --\n/home/me/docs, \"/root\", HOME=/home/u, C:\\Users\\me, conformance/work/x, https://example.com/root/x, /var/lib/tollgate, file:///home/me/a\n"},
+			good: []string{"-- a.md --\n/home/me/docs, \"/root\", HOME=/home/u, C:\\Users\\me, conformance/" + "work/x, https://example.com/" + "root/x, /var/lib/tollgate, file:///home/me/a\n"},
 		},
 		{
 			name: "registry hosts", check: matchText(registryHost(), "the host of a package registry: leave it out, clients of registries know where theirs is"),
