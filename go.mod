@@ -3,15 +3,20 @@ module tollgate
 go 1.26.0
 
 require (
+	cel.dev/cel-go v0.32.0 // evaluates limits
 	github.com/BurntSushi/toml v1.6.0 // reads the configuration of Codex
+	github.com/MicahParks/jwkset v0.11.4 // reads the keys of authorization servers
+	github.com/MicahParks/keyfunc/v3 v3.9.1 // keeps the keys that access tokens are signed with
 	github.com/cenkalti/backoff/v5 v5.0.3 // pauses between attempts to reach an upstream
 	github.com/fsnotify/fsnotify v1.10.1 // notices changes of the configuration file
 	github.com/go-json-experiment/json v1.27.2 // tests: a second opinion on what is valid JSON
+	github.com/golang-jwt/jwt/v5 v5.3.1 // reads and verifies access tokens
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
-	github.com/google/jsonschema-go v0.4.3 // tests: a second opinion on the configuration's schema
+	github.com/google/jsonschema-go v0.4.3 // tests: a second opinion on JSON Schema
 	github.com/modelcontextprotocol/go-sdk v1.8.0 // the demo's servers, OAuth metadata, and the far end in tests
 	github.com/open-policy-agent/opa v1.22.2 // decides in Rego who may see what
 	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript for commands, txtar for golden files
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: a third opinion on JSON Schema
 	github.com/sony/gobreaker/v2 v2.4.0 // stops calling an upstream that only fails
 	github.com/spf13/cobra v1.10.2 // commands, flags and their help
 	github.com/tailscale/hujson v0.0.0-20260727124030-b80ff77dac4f // reads and edits JSON with comments, as editors keep it
@@ -23,11 +28,14 @@ require (
 	golang.org/x/sys v0.48.0 // process groups and job objects
 	golang.org/x/term v0.46.0 // asks for secrets without showing them
 	golang.org/x/text v0.42.0 // widths of characters in tables
+	golang.org/x/time v0.16.0 // bounds how often keys are fetched
 	pgregory.net/rapid v1.3.0 // tests: properties over random input
 )
 
 require (
+	cel.dev/expr v0.25.1 // indirect
 	github.com/agnivade/levenshtein v1.2.1 // indirect
+	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
@@ -54,8 +62,10 @@ require (
 	github.com/yashtewari/glob-intersection v0.2.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/exp v0.0.0-20240823005443-9b4947da3948 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
-	golang.org/x/time v0.16.0 // indirect
 	golang.org/x/tools v0.49.0 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20260819154853-08b0e4226688 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260819154853-08b0e4226688 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

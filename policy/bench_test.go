@@ -87,3 +87,89 @@ func count(answers []bool) (n int) {
 	}
 	return n
 }
+
+// BenchmarkDecision is one decision: access of one object that nobody has asked
+// about yet, and a call under rules of each kind. (Access that is kept is a
+// look-up in the gateway, see package aggregator.)
+func BenchmarkDecision(b *testing.B) {
+	objs := catalogOf(350)
+	who := &Principal{Subject: "ada", Roles: []string{"role3", "role7"}, Team: "payments"}
+	b.Run("access/uncached", func(b *testing.B) {
+		e := load(b, &Options{Roles: companyRoles()})
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := e.Access(b.Context(), who, objs[17:18]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for name, rules := range map[string]string{
+		"none":        "",
+		"principal":   `deny contains "closed" if input.principal.team == "sales"`,
+		"arguments":   "deny contains \"too many\" if input.arguments.limit > 100\n\ndeny contains \"no secrets\" if contains(input.arguments.query, \"secret\")",
+		"obligations": `obligations contains {"confirm": "Go on?"} if input.arguments.limit > 100`,
+	} {
+		b.Run("call/"+name, func(b *testing.B) {
+			e := load(b, &Options{Roles: companyRoles(), Modules: calls(b, rules)})
+			in := call(objs[17], `{"query":"all open issues of the last week","limit":20,"labels":["bug","p1"],"options":{"sort":"asc","deep":false}}`)
+			in.Principal = who
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := e.Decide(b.Context(), in); !d.Allow {
+					b.Fatal(d)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkConditions is the cost of a role set seen for the first time, for
+// 10,000 objects of which a fifth, or all, are asked something.
+func BenchmarkConditions(b *testing.B) {
+	objs := catalogOf(10_000)
+	for name, patterns := range map[string][]string{
+		"none": nil, "fifth": {"upstream1?/*"}, "all": {"*"}, "conditions": {"*[!readOnlyHint]", "upstream1/*[readOnlyHint]"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			roles := companyRoles()
+			for name, r := range roles {
+				if patterns != nil {
+					r.Constraints = []ConstraintRule{{For: patterns, Arguments: schemas("limit", `{"maximum":100}`)}}
+				}
+				roles[name] = r
+			}
+			e := load(b, &Options{Roles: roles})
+			b.ReportAllocs()
+			asked := 0
+			for b.Loop() {
+				got, err := e.Conditions(b.Context(), &Principal{Roles: []string{"role3", "role7"}}, objs)
+				if err != nil {
+					b.Fatal(err)
+				}
+				asked = 0
+				for i := range got {
+					if !got[i].Empty() {
+						asked++
+					}
+				}
+			}
+			b.ReportMetric(float64(asked), "asked")
+		})
+	}
+}
+
+func BenchmarkDocument(b *testing.B) {
+	in := call(catalogOf(1)[0], `{"query":"all open issues of the last week","limit":20,"labels":["bug","p1"]}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		in.JSON()
+	}
+}
+
+// BenchmarkLoad is a reload.
+func BenchmarkLoad(b *testing.B) {
+	modules := calls(b, `deny contains "too many" if input.arguments.limit > 100`)
+	for b.Loop() {
+		load(b, &Options{Roles: companyRoles(), Modules: modules})
+	}
+}

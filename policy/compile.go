@@ -29,14 +29,61 @@ func compile(sources map[string]string, exists func([]string) (bool, error)) (*a
 	if len(diags) > 0 {
 		return nil, diags.sorted()
 	}
-	diags = checkPackages(modules)
+	diags = append(checkPackages(modules), checkElements(modules)...)
+	diags = append(diags, checkKinds(modules)...)
 	compiler := c.attempt(modules)
 	if compiler.Failed() {
-		return nil, append(diags, c.mistakes(modules, compiler.Errors)...).sorted()
+		return nil, append(diags, c.mistakes(modules, compiler)...).sorted()
 	}
-	diags = append(diags, checkEntrypoint(compiler)...)
+	diags = append(diags, checkEntrypoints(compiler)...)
 	diags = append(diags, checkReads(compiler)...)
-	return compiler, append(diags, checkUnused(compiler)...).sorted()
+	diags = append(diags, checkReached(compiler)...)
+	diags = append(diags, checkUnused(compiler)...).sorted()
+	if len(diags) == 0 && c.removeIdle(modules) {
+		if lean := c.attempt(modules); !lean.Failed() {
+			return lean, nil
+		}
+	}
+	return compiler, diags
+}
+
+// removeIdle takes out the rules that say of themselves that they need a part
+// of data.tollgate.config which is not there: what nobody configured costs
+// nothing, and what it would read does not count as read. It says whether there
+// were any. The data of an engine never changes.
+func (c *compiling) removeIdle(modules map[string]*ast.Module) bool {
+	found := false
+	for _, m := range modules {
+		m.Rules = slices.DeleteFunc(m.Rules, func(r *ast.Rule) bool {
+			idle := r.Else == nil && !r.Default && slices.ContainsFunc(r.Body, c.absent)
+			found = found || idle
+			return idle
+		})
+	}
+	return found
+}
+
+// absent reports whether an expression is no more than a reference to a part of
+// data.tollgate.config that is missing.
+func (c *compiling) absent(expr *ast.Expr) bool {
+	term, ok := expr.Terms.(*ast.Term)
+	if !ok || expr.Negated || len(expr.With) > 0 {
+		return false
+	}
+	ref, ok := term.Value.(ast.Ref)
+	if !ok || !ref.HasPrefix(ast.MustParseRef("data.tollgate.config")) {
+		return false
+	}
+	var path []string
+	for _, t := range ref[1:] {
+		name, ok := t.Value.(ast.String)
+		if !ok {
+			return false
+		}
+		path = append(path, string(name))
+	}
+	exists, err := c.exists(path)
+	return err == nil && !exists
 }
 
 func (c *compiling) parse(sources map[string]string) (map[string]*ast.Module, Diagnostics) {
@@ -47,7 +94,7 @@ func (c *compiling) parse(sources map[string]string) (map[string]*ast.Module, Di
 			Capabilities: c.caps, ProcessAnnotation: true, RegoVersion: ast.RegoV1,
 		})
 		if err != nil {
-			diags = append(diags, fromOPA(err, file, nil)...)
+			diags = append(diags, fromOPA(err, file, &wording{})...)
 			continue
 		}
 		modules[file] = m
@@ -65,8 +112,8 @@ func (c *compiling) attempt(modules map[string]*ast.Module) *ast.Compiler {
 // mistakes translates the errors of a failed attempt and looks for more. OPA
 // stops at the first stage that fails, so the rules that failed are taken out
 // and the rest is compiled again, until nothing new comes.
-func (c *compiling) mistakes(modules map[string]*ast.Module, errs ast.Errors) Diagnostics {
-	words := vocabulary(modules, c.caps)
+func (c *compiling) mistakes(modules map[string]*ast.Module, failed *ast.Compiler) Diagnostics {
+	errs, words := failed.Errors, &wording{vocabulary(modules, c.caps), failed.RewrittenVars}
 	defined := definitions(modules)
 	rest := make(map[string]*ast.Module, len(modules))
 	for file, m := range modules {
@@ -75,6 +122,7 @@ func (c *compiling) mistakes(modules map[string]*ast.Module, errs ast.Errors) Di
 	diags := fromOPA(errs, "", words)
 	for removeFailed(rest, errs) {
 		compiler := c.attempt(rest)
+		words.original = compiler.RewrittenVars
 		if errs = compiler.Errors; len(errs) == 0 {
 			return append(diags, checkReads(compiler)...)
 		}

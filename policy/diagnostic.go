@@ -5,6 +5,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,9 +16,14 @@ import (
 const (
 	CodeAccessInput   = "tollgate_access_input"   // an access rule reads what access may not read
 	CodeAccessBuiltin = "tollgate_access_builtin" // an access rule calls a builtin that depends on time or chance
-	CodePackage       = "tollgate_package"        // a package under tollgate that nothing evaluates
-	CodeEntrypoint    = "tollgate_entrypoint"     // allow is missing or defined in several files
-	CodeUnused        = "tollgate_unused_rule"    // an access rule that no decision uses
+	CodeStaticInput   = "tollgate_static_input"   // a constraint or scope reads what belongs to one call
+	CodeStaticBuiltin = "tollgate_static_builtin" // a constraint or scope calls a builtin that depends on time or chance
+	CodeSet           = "tollgate_set"            // deny or the like is not a set
+	CodeKind          = "tollgate_kind"           // a rule is not of the kind it has in the file that decides
+	CodeElement       = "tollgate_element"        // an element of deny, constraints, scopes or obligations means nothing
+	CodePackage       = "tollgate_package"        // a package that no decision reaches
+	CodeEntrypoint    = "tollgate_entrypoint"     // allow or decision is missing or defined in several files
+	CodeUnused        = "tollgate_unused_rule"    // a rule that no decision uses
 	CodeData          = "tollgate_data"           // the data document cannot be loaded
 )
 
@@ -73,9 +79,25 @@ func at(loc *ast.Location, code, message, hint string) Diagnostic {
 	return d
 }
 
-// fromOPA translates OPA's errors. words are names a mistyped one may stand
-// for; file is used where OPA gives no location.
-func fromOPA(err error, file string, words []string) Diagnostics {
+// wording puts OPA's errors into an author's words.
+type wording struct {
+	words    []string            // names that a mistyped one may stand for
+	original map[ast.Var]ast.Var // of the names that the compiler made up
+}
+
+// readable replaces the names that the compiler made up; those that no author
+// wrote become _.
+func (w *wording) readable(text string) string {
+	return regexp.MustCompile(`__local[0-9]+__`).ReplaceAllStringFunc(text, func(name string) string {
+		if v, ok := w.original[ast.Var(name)]; ok && !v.IsGenerated() && !v.IsWildcard() {
+			return string(v)
+		}
+		return "_"
+	})
+}
+
+// fromOPA translates OPA's errors. file is used where OPA gives no location.
+func fromOPA(err error, file string, words *wording) Diagnostics {
 	var out Diagnostics
 	switch err := err.(type) {
 	case ast.Errors:
@@ -83,8 +105,8 @@ func fromOPA(err error, file string, words []string) Diagnostics {
 			out = append(out, fromOPA(e, file, words)...)
 		}
 	case *ast.Error:
-		message, hint := explainOPA(err, words)
-		d := at(err.Location, err.Code, message, hint)
+		message, hint := words.explain(err)
+		d := at(err.Location, err.Code, words.readable(message), words.readable(hint))
 		if d.File == "" {
 			d.File = file
 		}
@@ -95,22 +117,25 @@ func fromOPA(err error, file string, words []string) Diagnostics {
 	return out
 }
 
-// explainOPA turns OPA's wording into one that names what to change.
-func explainOPA(e *ast.Error, words []string) (message, hint string) {
+// explain turns OPA's wording into one that names what to change.
+func (w *wording) explain(e *ast.Error) (message, hint string) {
 	message = strings.TrimSpace(e.Message)
 	if name, ok := strings.CutPrefix(message, "undefined function "); ok {
 		if withheld(name) {
 			return fmt.Sprintf("%s is not available", name),
 				"a policy decides by its input and the loaded data alone"
 		}
-		return message, didYouMean(name, words)
+		return message, didYouMean(name, w.words)
 	}
 	if name, ok := strings.CutSuffix(message, " is unsafe"); ok && e.Code == ast.UnsafeVarErr {
 		name = strings.TrimPrefix(name, "var ")
 		if name == "principal" || name == "object" {
 			return name + " is not defined", fmt.Sprintf("did you mean %q?", "input."+name)
 		}
-		return name + " is not defined", didYouMean(name, words)
+		return name + " is not defined", didYouMean(name, w.words)
+	}
+	if strings.HasPrefix(message, "rule data.tollgate.call.decision conflicts with") {
+		return "decision is defined in another file as well", leaveDecision
 	}
 	if detail, ok := e.Details.(*ast.RefErrInvalidDetail); ok && len(detail.OneOf) > 0 {
 		return message, oneOf(detail)
@@ -122,7 +147,7 @@ func explainOPA(e *ast.Error, words []string) (message, hint string) {
 }
 
 func didYouMean(word string, candidates []string) string {
-	if near := closest(word, candidates); near != "" {
+	if near := Closest(word, candidates); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return ""

@@ -47,6 +47,9 @@ func TestDiagnostics(t *testing.T) {
 				t.Fatalf("Load: %v, want Diagnostics", err)
 			}
 			got := strings.ReplaceAll(diags.Error(), "\t", "  ") + "\n"
+			if strings.Contains(got, "__local") {
+				t.Errorf("names that nobody wrote:\n%s", got)
+			}
 			if *update {
 				want.Data = []byte(got)
 				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {

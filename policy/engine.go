@@ -33,10 +33,14 @@ type Engine struct {
 	data    document
 	regexes cache.InterQueryValueCache
 
-	reads   reads // of allow
-	keys    inputKeys
-	timeout time.Duration // for one object
-	now     func() time.Time
+	reads      reads // of allow
+	conditions conditionRules
+	call       callRules
+	roles      []string // configured, those that grant least first
+	asks       map[string]effective
+	keys       inputKeys
+	timeout    time.Duration // for one object
+	now        func() time.Time
 }
 
 // Load compiles the modules and checks them and the roles. All mistakes come
@@ -47,7 +51,7 @@ func Load(ctx context.Context, o *Options) (*Engine, error) {
 		o = &Options{}
 	}
 	began := time.Now()
-	all, roleErrs := flatten(o.Roles)
+	all, roleErrs := flatten(o)
 	data, dataErr := dataDocument(o, all)
 	if dataErr != nil {
 		data = map[string]any{}
@@ -71,7 +75,7 @@ func Load(ctx context.Context, o *Options) (*Engine, error) {
 	if e.timeout == 0 {
 		e.timeout = defaultTimeout
 	}
-	if err := e.prepare(data); err != nil {
+	if err := e.prepare(ctx, data, all); err != nil {
 		return nil, err
 	}
 	if e.revision, err = digest(sources(o.Modules), data); err != nil {
@@ -88,8 +92,8 @@ func Load(ctx context.Context, o *Options) (*Engine, error) {
 // policies, whatever order or process they were loaded in.
 func (e *Engine) Revision() string { return e.revision }
 
-// prepare compiles the two queries and finds what the decision reads.
-func (e *Engine) prepare(data map[string]any) error {
+// prepare compiles the queries and finds what they read.
+func (e *Engine) prepare(ctx context.Context, data map[string]any, all map[string]effective) error {
 	value, err := ast.InterfaceToValue(data)
 	if err != nil {
 		return fmt.Errorf("policy data: %w", err)
@@ -101,8 +105,14 @@ func (e *Engine) prepare(data map[string]any) error {
 	if e.allow, err = e.query(allowRef()); err != nil {
 		return err
 	}
-	e.reason, err = e.query(reasonRef())
-	return err
+	if e.reason, err = e.query(reasonRef()); err != nil {
+		return err
+	}
+	e.roles, e.asks = rolesByBreadth(all), all
+	if err = e.prepareConditions(all); err != nil {
+		return err
+	}
+	return e.prepareCall(ctx)
 }
 
 // query compiles "<ref> = answer".

@@ -38,10 +38,10 @@ deny contains "wikis are being moved" if input.object.upstream == "wiki"
 	fmt.Println(engine.Class(ada), answers, err)
 
 	why, err := engine.Explain(context.Background(), ada, objects[2])
-	fmt.Printf("%+v %v\n", why, err)
+	fmt.Printf("%s: %s (%s:%d) %v\n", why.Rule, why.Reason, why.File, why.Line, err)
 	// Output:
 	// roles="reader" [true false false] <nil>
-	// {Allowed:false Rule:deny Role: Pattern: Reason:wikis are being moved} <nil>
+	// deny: wikis are being moved (ours.rego:3) <nil>
 }
 
 func ExampleLoad_mistakes() {

@@ -3,27 +3,38 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Codes of the ways an object ends up without a decision. All of them hide it.
+// Codes of the ways an object or a call ends up without a yes. All of them
+// hide the object or refuse the call.
 const (
+	CodeDenied     = "policy_denied"     // a rule says no to the call
 	CodeUndefined  = "policy_undefined"  // the policy has no answer
 	CodeEvaluation = "policy_error"      // evaluating it failed
 	CodeTimeout    = "policy_timeout"    // it took too long
-	CodeWrongType  = "policy_wrong_type" // the answer is no boolean
+	CodeWrongType  = "policy_wrong_type" // the answer is not what it must be
 	CodeObject     = "policy_object"     // the object is malformed
+	CodeArguments  = "policy_arguments"  // the arguments are no JSON object
+	// CodeArgumentsTooLarge says that rules read the arguments, which are larger
+	// than [MaxArguments].
+	CodeArgumentsTooLarge = "policy_arguments_too_large"
 )
 
 // maxExamples bounds what an AccessError says of one code.
 const maxExamples = 3
 
-// AccessError says how many objects of a batch were hidden for want of a
-// decision. It is for the log: it names objects the principal may not know.
+// AccessError says how many objects of a batch have no answer: they are hidden,
+// or their calls refused. It is for the log: it names objects the principal may
+// not know.
 type AccessError struct {
+	About    string    // what was evaluated: access or conditions
 	Failures []Failure // ordered by code
 }
 
@@ -40,11 +51,30 @@ func (e *AccessError) Error() string {
 	for i, f := range e.Failures {
 		parts[i] = fmt.Sprintf("%s for %d objects (%s)", f.Code, f.Objects, strings.Join(f.Examples, "; "))
 	}
-	return "access policy gave no decision: " + strings.Join(parts, ", ")
+	return e.About + " policy gave no decision: " + strings.Join(parts, ", ")
 }
 
 // fault is why one evaluation has no answer.
-type fault struct{ code, detail string }
+type fault struct {
+	code, detail string
+	bad          *badElement // or nil
+}
+
+// badElement is an element of a set of tollgate.call that makes no sense.
+type badElement struct {
+	set  string
+	term *ast.Term
+}
+
+// wrongType is the fault of an answer that cannot be read.
+func wrongType(set string, err error) *fault {
+	f := &fault{code: CodeWrongType, detail: err.Error()}
+	var e *elementError
+	if errors.As(err, &e) {
+		f.bad = &badElement{set, e.term}
+	}
+	return f
+}
 
 // tally collects the faults of one batch.
 type tally struct {
@@ -67,10 +97,10 @@ func (t *tally) add(f *fault, o *Object) {
 	}
 }
 
-func (t *tally) err() error {
+func (t *tally) err(about string) error {
 	if len(t.failures) == 0 {
 		return nil
 	}
 	slices.SortFunc(t.failures, func(a, b Failure) int { return strings.Compare(a.Code, b.Code) })
-	return &AccessError{Failures: t.failures}
+	return &AccessError{About: about, Failures: t.failures}
 }

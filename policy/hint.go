@@ -4,9 +4,10 @@ package policy
 
 import "slices"
 
-// closest returns the candidate a mistyped word most likely meant, or "" when
+// Closest returns the candidate a mistyped word most likely meant, or "" when
 // none is near: at most two edits, and fewer than half of the word's letters.
-func closest(word string, candidates []string) string {
+// It is safe for concurrent use.
+func Closest(word string, candidates []string) string {
 	best, limit := "", min(2, (len(word)-1)/2)+1
 	for _, c := range candidates {
 		if d := distance(word, c); d > 0 && d < limit {

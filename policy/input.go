@@ -7,30 +7,32 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // inputKeys are the terms that every input document shares.
 type inputKeys struct {
-	version, action, principal, object, one, list *ast.Term
-	member                                        map[string]*ast.Term
-	kind                                          map[string]*ast.Term
-	empty, none                                   *ast.Term // "" and {}
+	member           map[string]*ast.Term // by name, of all levels
+	kind             map[string]*ast.Term
+	one, list        *ast.Term
+	empty, none, nil *ast.Term // "", {} and []
 }
 
 func newInputKeys() inputKeys {
 	k := inputKeys{
-		version: ast.StringTerm("version"), action: ast.StringTerm("action"),
-		principal: ast.StringTerm("principal"), object: ast.StringTerm("object"),
-		one: ast.IntNumberTerm(1), list: ast.StringTerm("list"),
-		empty: ast.StringTerm(""), none: ast.ObjectTerm(),
 		member: map[string]*ast.Term{}, kind: map[string]*ast.Term{},
+		one: ast.IntNumberTerm(1), list: ast.StringTerm("list"),
+		empty: ast.StringTerm(""), none: ast.ObjectTerm(), nil: ast.ArrayTerm(),
 	}
-	for _, name := range append(principalFields(), objectFields()...) {
-		k.member[name] = ast.StringTerm(name)
+	for _, names := range [][]string{
+		documentFields(), principalFields(), objectFields(), sessionFields(), clientFields(), answerFields(),
+	} {
+		for _, name := range names {
+			k.member[name] = ast.StringTerm(name)
+		}
 	}
 	for _, kind := range kinds() {
 		k.kind[kind] = ast.StringTerm(kind)
@@ -38,44 +40,60 @@ func newInputKeys() inputKeys {
 	return k
 }
 
-// document is the whole input for one principal and object.
+// document is the input of what does not depend on a call.
 func (k *inputKeys) document(principal, object *ast.Term) *ast.Term {
 	return ast.NewTerm(ast.NewObject(
-		[2]*ast.Term{k.version, k.one}, [2]*ast.Term{k.action, k.list},
-		[2]*ast.Term{k.principal, principal}, [2]*ast.Term{k.object, object}))
+		[2]*ast.Term{k.member["version"], k.one}, [2]*ast.Term{k.member["action"], k.list},
+		[2]*ast.Term{k.member["principal"], principal}, [2]*ast.Term{k.member["object"], object}))
 }
 
 func (k *inputKeys) text(s string) *ast.Term {
 	if s == "" {
 		return k.empty
 	}
-	return ast.StringTerm(s)
+	return ast.StringTerm(sound(s))
 }
 
-// value of one member; scalar members have exactly one text.
-type principalValue struct {
+func (k *inputKeys) texts(texts []string) *ast.Term {
+	if len(texts) == 0 {
+		return k.nil
+	}
+	terms := make([]*ast.Term, len(texts))
+	for i, t := range texts {
+		terms[i] = k.text(t)
+	}
+	return ast.ArrayTerm(terms...)
+}
+
+// fieldValue is one member of the principal; a scalar has exactly one text.
+type fieldValue struct {
 	list  bool
 	texts []string
 }
 
-func (p *Principal) value(field string) principalValue {
+func (p *Principal) value(field string) fieldValue {
+	scalar := func(s string) fieldValue { return fieldValue{texts: []string{s}} }
 	switch field {
 	case "subject":
-		return principalValue{texts: []string{p.Subject}}
+		return scalar(p.Subject)
 	case "roles":
-		return principalValue{true, canonical(p.Roles)}
+		return fieldValue{true, canonical(p.Roles)}
 	case "groups":
-		return principalValue{true, canonical(p.Groups)}
+		return fieldValue{true, canonical(p.Groups)}
 	case "scopes":
-		return principalValue{true, canonical(p.Scopes)}
+		return fieldValue{true, canonical(p.Scopes)}
 	case "team":
-		return principalValue{texts: []string{p.Team}}
+		return scalar(p.Team)
 	case "org":
-		return principalValue{texts: []string{p.Org}}
+		return scalar(p.Org)
 	case "auth_method":
-		return principalValue{texts: []string{p.AuthMethod}}
+		return scalar(p.AuthMethod)
+	case "key_id":
+		return scalar(p.KeyID)
+	case "issuer":
+		return scalar(p.Issuer)
 	default:
-		return principalValue{texts: []string{p.KeyID}}
+		return scalar(p.Actor)
 	}
 }
 
@@ -99,51 +117,22 @@ func hasRepeats(sorted []string) bool {
 	return false
 }
 
-// Class is the same for two principals whenever the access policy cannot tell
-// them apart: it spells out the members that the policy may read, and the
-// policy is shown no others. p must not be nil. It is safe for concurrent use.
-func (e *Engine) Class(p *Principal) string {
-	var b []byte
-	for _, field := range principalFields() {
-		if !e.reads.principal[field] {
-			continue
-		}
-		b = append(append(b, field...), '=')
-		v := p.value(field)
-		for i, text := range v.texts {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = strconv.AppendQuote(b, text)
-		}
-		b = append(b, ' ')
-	}
-	return strings.TrimSuffix(string(b), " ")
-}
-
 // principalTerm holds the members that are read.
 func (k *inputKeys) principalTerm(p *Principal, read fields) *ast.Term {
-	var members [][2]*ast.Term
+	var room [9][2]*ast.Term
+	members := room[:0]
 	for _, field := range principalFields() {
 		if !read[field] {
 			continue
 		}
 		v := p.value(field)
-		term := textsTerm(v.texts)
+		term := k.texts(v.texts)
 		if !v.list {
 			term = k.text(v.texts[0])
 		}
 		members = append(members, [2]*ast.Term{k.member[field], term})
 	}
 	return ast.NewTerm(ast.NewObject(members...))
-}
-
-func textsTerm(texts []string) *ast.Term {
-	terms := make([]*ast.Term, len(texts))
-	for i, t := range texts {
-		terms[i] = ast.StringTerm(t)
-	}
-	return ast.ArrayTerm(terms...)
 }
 
 // objectTerm holds the members that are read. An object whose identity is not
@@ -159,11 +148,14 @@ func (k *inputKeys) objectTerm(o *Object, read fields) (*ast.Term, error) {
 	var room [9][2]*ast.Term
 	members := room[:0]
 	add := func(field string, term *ast.Term) {
-		if read[field] {
-			members = append(members, [2]*ast.Term{k.member[field], term})
-		}
+		members = append(members, [2]*ast.Term{k.member[field], term})
 	}
-	add("kind", kind)
+	if read["id"] {
+		add("id", ast.StringTerm(sound(o.id())))
+	}
+	if read["kind"] {
+		add("kind", kind)
+	}
 	for _, m := range [...]struct{ field, text string }{
 		{"name", o.Name}, {"uri", o.URI}, {"upstream", o.Upstream},
 		{"original_name", o.OriginalName}, {"definition_hash", o.DefinitionHash},
@@ -172,11 +164,8 @@ func (k *inputKeys) objectTerm(o *Object, read fields) (*ast.Term, error) {
 			add(m.field, k.text(m.text))
 		}
 	}
-	if read["id"] {
-		add("id", ast.StringTerm(o.id()))
-	}
 	if read["tags"] {
-		add("tags", textsTerm(o.Tags))
+		add("tags", k.texts(o.Tags))
 	}
 	if read["annotations"] {
 		term, err := k.annotations(o)
@@ -190,17 +179,59 @@ func (k *inputKeys) objectTerm(o *Object, read fields) (*ast.Term, error) {
 
 func (k *inputKeys) annotations(o *Object) (*ast.Term, error) {
 	raw := bytes.TrimSpace(o.Annotations)
-	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+	if len(raw) == 0 || string(raw) == "null" || string(raw) == "{}" {
 		return k.none, nil
 	}
-	v, err := ast.ValueFromReader(bytes.NewReader(raw))
+	term, ok := parseObject(raw)
+	if !ok {
+		return nil, errors.New("annotations are not an object of JSON, or hold a number that is out of range")
+	}
+	return term, nil
+}
+
+// callTerm is the whole document of one call, as far as it is read. It is the
+// same document as [Input.JSON].
+func (k *inputKeys) callTerm(in *Input, read *reads) (*ast.Term, *fault) {
+	var room [10][2]*ast.Term
+	members := room[:0]
+	add := func(field string, term func() *ast.Term) {
+		if read.call[field] {
+			members = append(members, [2]*ast.Term{k.member[field], term()})
+		}
+	}
+	object, err := k.objectTerm(in.Object, read.object)
 	if err != nil {
-		return nil, errors.New("annotations are not JSON")
+		return nil, &fault{code: CodeObject, detail: err.Error()}
 	}
-	if _, ok := v.(ast.Object); !ok {
-		return nil, errors.New("annotations are not an object")
+	arguments, large := in.shown()
+	if read.call["arguments"] && arguments != nil {
+		term, ok := parseObject(arguments)
+		if !ok {
+			return nil, &fault{code: CodeArguments, detail: "the arguments are not an object of JSON, or hold a number that is out of range"}
+		}
+		add("arguments", func() *ast.Term { return term })
 	}
-	return ast.NewTerm(v), nil
+	add("version", func() *ast.Term { return k.one })
+	add("action", func() *ast.Term { return k.text(in.Action) })
+	add("principal", func() *ast.Term { return k.principalTerm(in.Principal, read.principal) })
+	add("object", func() *ast.Term { return object })
+	add("arguments_truncated", func() *ast.Term { return ast.InternedTerm(large) })
+	add("session", func() *ast.Term {
+		s := &in.Session
+		return k.object(sessionFields(), k.text(s.Origin), k.text(s.Transport), k.text(s.ParentCallID), ast.InternedTerm(s.Depth))
+	})
+	add("client", func() *ast.Term { return k.object(clientFields(), k.text(in.Client.Name), k.text(in.Client.Version)) })
+	add("time", func() *ast.Term { return ast.StringTerm(in.moment().Format(time.RFC3339Nano)) })
+	add("source_ip", func() *ast.Term { return k.text(in.SourceIP) })
+	return ast.NewTerm(ast.NewObject(members...)), nil
+}
+
+func (k *inputKeys) object(names []string, values ...*ast.Term) *ast.Term {
+	members := make([][2]*ast.Term, len(names))
+	for i, name := range names {
+		members[i] = [2]*ast.Term{k.member[name], values[i]}
+	}
+	return ast.NewTerm(ast.NewObject(members...))
 }
 
 // id is what role patterns are matched against.

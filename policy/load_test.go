@@ -20,7 +20,7 @@ func TestRevision(t *testing.T) {
 	for name, o := range map[string]*Options{
 		"role":  {Roles: map[string]Role{"a": {Allow: []string{"x/?*"}}, "b": {}}},
 		"data":  {Roles: map[string]Role{"a": {Allow: []string{"x/*"}}, "b": {}}, Data: map[string]any{"x": 1}},
-		"files": {Roles: map[string]Role{"a": {Allow: []string{"x/*"}}, "b": {}}, Modules: shipped(t, map[string]string{"x.rego": "package x\n\ny := 1\n"})},
+		"files": {Roles: map[string]Role{"a": {Allow: []string{"x/*"}}, "b": {}}, Modules: shipped(t, map[string]string{"x.rego": "# x\npackage tollgate.call\n"})},
 	} {
 		if revision(o) == base {
 			t.Errorf("another %s has the same revision", name)
@@ -55,7 +55,7 @@ func TestDataMistakes(t *testing.T) {
 		{map[string]any{"lib": map[string]any{"bad": true}}, "lib.rego:3:1: "}, // a rule stands there
 	} {
 		_, err := Load(t.Context(), &Options{Data: tt.data,
-			Modules: shipped(t, map[string]string{"lib.rego": "package lib\n\nbad if input.principal.team == \"x\"\n"})})
+			Modules: calls(t, "deny contains \"x\" if data.lib.bad", "lib.rego", "package lib\n\nbad if input.principal.team == \"x\"\n")})
 		var diags Diagnostics
 		if !errors.As(err, &diags) || len(diags) != 1 || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("data %v: %v, want one diagnostic with %q", tt.data, err, tt.want)

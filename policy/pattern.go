@@ -19,13 +19,15 @@ func kinds() []string { return []string{"tool", "prompt", "resource", "template"
 
 // pattern is one parsed allow or deny pattern. upstream and name are globs: *
 // stands for any run of characters, ? for one; every other character for
-// itself. Braces and brackets mean nothing here because URI templates hold
-// braces.
+// itself. Braces and brackets mean nothing there because URI templates hold
+// braces; see cutConditions for the brackets at the end.
 type pattern struct {
 	text     string // as the operator wrote it
 	kind     string // one of kinds, or anyKind
 	upstream string
 	name     string
+
+	conditions []condition // all must hold
 }
 
 // patternError says what is wrong with a pattern and how to write it.
@@ -35,14 +37,24 @@ func parsePattern(text string) (pattern, *patternError) {
 	if e := checkPatternText(text); e != nil {
 		return pattern{}, e
 	}
+	rest, conditions, e := cutConditions(text)
+	if e != nil {
+		return pattern{}, e
+	}
+	p, e := parseIdentity(text, rest)
+	p.conditions = conditions
+	return p, e
+}
+
+// parseIdentity reads the pattern without its conditions; text is all of it.
+func parseIdentity(text, rest string) (pattern, *patternError) {
 	p := pattern{text: text, kind: "tool", upstream: "*", name: "*"}
-	if text == "*" {
+	if rest == "*" {
 		p.kind = anyKind
 		return p, nil
 	}
-	rest := text
-	if i := strings.IndexAny(text, ":/"); i >= 0 && text[i] == ':' {
-		p.kind, rest = text[:i], text[i+1:]
+	if i := strings.IndexAny(rest, ":/"); i >= 0 && rest[i] == ':' {
+		p.kind, rest = rest[:i], rest[i+1:]
 		switch {
 		case p.kind == patternUpstream:
 			return upstreamPattern(text, rest)
@@ -60,7 +72,7 @@ func parsePattern(text string) (pattern, *patternError) {
 	if strings.ContainsAny(upstream, ":[]{}") || p.kind == "tool" && strings.ContainsAny(name, "[]{}") {
 		return pattern{}, &patternError{
 			fmt.Sprintf("pattern %q: only * and ? are wildcards", text),
-			"write one pattern for each alternative"}
+			"write one pattern for each alternative; conditions such as [readOnlyHint] come at the end"}
 	}
 	return p, nil
 }
@@ -90,7 +102,7 @@ func upstreamPattern(text, upstream string) (pattern, *patternError) {
 
 func unknownKind(text, kind string) *patternError {
 	e := &patternError{message: fmt.Sprintf("pattern %q: unknown kind %q", text, kind)}
-	if near := closest(kind, append(kinds(), patternUpstream)); near != "" {
+	if near := Closest(kind, append(kinds(), patternUpstream)); near != "" {
 		e.hint = fmt.Sprintf("did you mean %q?", near)
 	} else {
 		e.hint = fmt.Sprintf("kinds are tool, prompt, resource, template, upstream and *; "+

@@ -102,8 +102,8 @@ func TestClosest(t *testing.T) {
 	for word, want := range map[string]string{
 		"raeder": "reader", "readr": "reader", "reader": "", "tols": "", "tolo": "tool", "x": "", "admin": "", "promtp": "prompt",
 	} {
-		if got := closest(word, words); got != want {
-			t.Errorf("closest(%q) = %q, want %q", word, got, want)
+		if got := Closest(word, words); got != want {
+			t.Errorf("Closest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

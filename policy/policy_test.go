@@ -6,6 +6,8 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"tollgate/rego"
 )
 
@@ -34,4 +36,15 @@ func load(tb testing.TB, o *Options) *Engine {
 		tb.Fatalf("Load: %v", err)
 	}
 	return e
+}
+
+// decisionMembers looks members of a decision up by name.
+func decisionMembers(decision ast.Value) func(name string) *ast.Term {
+	return func(name string) *ast.Term {
+		object, ok := decision.(ast.Object)
+		if !ok {
+			return nil
+		}
+		return object.Get(ast.StringTerm(name))
+	}
 }

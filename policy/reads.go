@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"maps"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/dependencies"
 	"github.com/open-policy-agent/opa/v1/util"
@@ -11,11 +13,24 @@ import (
 // fields is a set of member names of input.principal or input.object.
 type fields map[string]bool
 
-// reads is what the access decision may read of its input.
-type reads struct{ principal, object fields }
+// reads is what evaluating some rules may read of its input: members of the
+// principal, of the object, and of the document itself.
+type reads struct {
+	principal, object, call fields
+	truncation              bool // names input.arguments_truncated
+}
+
+func (r *reads) join(other reads) {
+	maps.Copy(r.principal, other.principal)
+	maps.Copy(r.object, other.object)
+	maps.Copy(r.call, other.call)
+	r.truncation = r.truncation || other.truncation
+}
+
+func noReads() reads { return reads{principal: fields{}, object: fields{}, call: fields{}} }
 
 func principalFields() []string {
-	return []string{"subject", "roles", "groups", "scopes", "team", "org", "auth_method", "key_id"}
+	return []string{"subject", "roles", "groups", "scopes", "team", "org", "auth_method", "key_id", "issuer", "actor"}
 }
 
 func objectFields() []string {
@@ -33,7 +48,7 @@ func allOf(names []string) fields {
 // everything is what Explain hands over: the reason rule is not kept, so it
 // may read any member.
 func everything() reads {
-	return reads{principal: allOf(principalFields()), object: allOf(objectFields())}
+	return reads{principal: allOf(principalFields()), object: allOf(objectFields()), call: allOf(documentFields())}
 }
 
 // readsOf finds what evaluating the rules at ref may read of the input. It
@@ -43,7 +58,7 @@ func everything() reads {
 // there an alias counts as all members, unless its rule has no "with" and Base
 // has accounted for it.
 func readsOf(c *ast.Compiler, ref ast.Ref) (reads, error) {
-	r := reads{principal: fields{}, object: fields{}}
+	r := noReads()
 	base, err := dependencies.Base(c, ref)
 	if err != nil {
 		return r, err
@@ -90,6 +105,12 @@ func (r *reads) add(ref ast.Ref) {
 	if len(ref) > 1 {
 		which = ref[1].Value
 	}
+	for _, name := range documentFields() {
+		if which == nil || which.Compare(ast.String(name)) == 0 {
+			r.call[name] = true
+		}
+	}
+	r.truncation = r.truncation || which != nil && which.Compare(ast.String("arguments_truncated")) == 0
 	if which == nil || which.Compare(ast.String("principal")) == 0 {
 		part(r.principal, principalFields())
 	}

@@ -97,38 +97,65 @@ func TestShippedPolicyIsCovered(t *testing.T) {
 }
 
 // TestRegoTestsUseTheRealConfig: the data that the Rego tests spell out is what
-// Load makes of the roles they name.
+// Load makes of the configuration they name.
 func TestRegoTestsUseTheRealConfig(t *testing.T) {
-	roles := map[string]Role{
-		"reader":  {Allow: []string{"github/get_*", "github/list_issues", "prompt:docs/*", "*/search_*"}},
-		"writer":  {Includes: []string{"reader"}, Allow: []string{"github/*"}, Deny: []string{"github/delete_*"}},
-		"auditor": {Allow: []string{"*"}, Deny: []string{"tool:github/get_secret", "*:*/*_internal"}},
+	for module, o := range map[string]*Options{
+		"access_test": {Roles: map[string]Role{
+			"reader":  {Allow: []string{"github/get_*", "github/list_issues", "prompt:docs/*", "*/search_*"}},
+			"writer":  {Includes: []string{"reader"}, Allow: []string{"github/*"}, Deny: []string{"github/delete_*"}},
+			"auditor": {Allow: []string{"*"}, Deny: []string{"tool:github/get_secret", "*:*/*_internal"}},
+			"careful": {Allow: []string{"*[readOnlyHint]", "db/run[!destructiveHint,tag=code]"}, Deny: []string{"db/*[tag=pii]", "*[tag=old]"}},
+		}},
+		"call_test": {
+			Roles: map[string]Role{
+				"reader": {
+					Constraints: []ConstraintRule{{
+						For: []string{"db/query"}, Arguments: map[string]json.RawMessage{"limit": []byte(`{"maximum":100}`)}, Optional: []string{"limit"},
+					}},
+					Obligations: []ObligationRule{{For: []string{"db/*[!readOnlyHint]"}, Confirm: "Go on?"}},
+				},
+				"writer": {
+					Includes:    []string{"reader"},
+					Constraints: []ConstraintRule{{For: []string{"db/*"}, Arguments: map[string]json.RawMessage{"region": []byte(`{"enum":["eu"]}`)}}},
+				},
+			},
+			Everyone: Role{Obligations: []ObligationRule{{Redact: []string{"/email"}, MaxResultBytes: 1000}}},
+			Scopes:   []ScopeRule{{For: []string{"db/run"}, Scopes: []string{"db:write"}}},
+		},
+	} {
+		all, errs := flatten(o)
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		want := configDocument(o.Roles, all)
+		delete(want, "roles") // the policy does not read them as written
+		got := regoValue(t, "data.tollgate."+module+".config")
+		if diff := cmp.Diff(any(want), got); diff != "" {
+			t.Errorf("config in %s.rego (-Load +tests):\n%s", module, diff)
+		}
 	}
-	all, errs := flatten(roles)
-	if errs != nil {
-		t.Fatal(errs)
-	}
-	want := configDocument(roles, all)
-	delete(want, "roles") // the policy does not read them as written
+}
+
+// regoValue evaluates a reference into the shipped tests.
+func regoValue(t *testing.T, ref string) any {
+	t.Helper()
 	c := ast.NewCompiler()
 	if c.Compile(modulesOf(t, shippedTests(t))); c.Failed() {
 		t.Fatal(c.Errors)
 	}
-	query, err := c.QueryCompiler().Compile(ast.MustParseBody("data.tollgate.access_test.config = x"))
+	query, err := c.QueryCompiler().Compile(ast.MustParseBody(ref + " = x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	results, err := topdown.NewQuery(query).WithCompiler(c).WithStore(inmem.New()).Run(t.Context())
 	if err != nil || len(results) != 1 {
-		t.Fatalf("config: %v, %v", results, err)
+		t.Fatalf("%s: %v, %v", ref, results, err)
 	}
-	got, err := ast.JSON(results[0]["x"].Value)
+	value, err := ast.JSON(results[0]["x"].Value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(any(want), got); diff != "" {
-		t.Errorf("config in the Rego tests (-Load +tests):\n%s", diff)
-	}
+	return value
 }
 
 // guide returns the fenced blocks of one language in the author's guide.

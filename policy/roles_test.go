@@ -75,7 +75,7 @@ func TestDeepDiamonds(t *testing.T) {
 		below := []string{"r" + strconv.Itoa(i-1), "s" + strconv.Itoa(i-1)}
 		roles["r"+strconv.Itoa(i)], roles["s"+strconv.Itoa(i)] = Role{Includes: below}, Role{Includes: below}
 	}
-	all, errs := flatten(roles)
+	all, errs := flatten(&Options{Roles: roles})
 	if errs != nil {
 		t.Fatal(errs)
 	}

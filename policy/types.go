@@ -11,10 +11,16 @@ import (
 // Role is one named set of permits as an operator writes it. A pattern is a
 // glob over <kind>:<upstream>/<original name or uri>; the package comment
 // lists the shorthands. Deny wins over allow, wherever either comes from.
+//
+// Constraints, obligations and limits hold for everyone who has the role,
+// whatever other roles they have: like deny, they only take away.
 type Role struct {
-	Includes []string `json:"includes,omitempty"` // names of roles whose patterns this role has too
-	Allow    []string `json:"allow,omitempty"`
-	Deny     []string `json:"deny,omitempty"`
+	Includes    []string         `json:"includes,omitempty"` // names of roles whose rules this role has too
+	Allow       []string         `json:"allow,omitempty"`
+	Deny        []string         `json:"deny,omitempty"`
+	Constraints []ConstraintRule `json:"constraints,omitempty"`
+	Obligations []ObligationRule `json:"obligations,omitempty"`
+	Limits      []LimitRule      `json:"-"` // compiled by package limit, not part of data
 }
 
 // Principal is who asks, as the gateway authenticated it. Nothing in it may
@@ -28,6 +34,8 @@ type Principal struct {
 	Org        string   `json:"org"`
 	AuthMethod string   `json:"auth_method"`
 	KeyID      string   `json:"key_id"`
+	Issuer     string   `json:"issuer"` // of the access token; "" for other credentials
+	Actor      string   `json:"actor"`  // subject of the trusted backend that speaks for Subject; "" = Subject itself
 }
 
 // Object is one thing an upstream offers. Its identity is Upstream with
@@ -51,6 +59,11 @@ type Options struct {
 	Modules map[string]string
 	// Roles become data.tollgate.config, see [RoleErrors] for their mistakes.
 	Roles map[string]Role
+	// Everyone holds for every principal. Only its Constraints and Obligations
+	// count here; its Limits are for package limit.
+	Everyone Role
+	// Scopes are the OAuth scopes that calls need.
+	Scopes []ScopeRule
 	// Data is the base document under data. It must not hold tollgate.
 	Data map[string]any
 	// Timeout bounds the evaluation of one object; 0 = 50 ms.
@@ -58,14 +71,4 @@ type Options struct {
 	// Log gets one debug record for a loaded policy; nil = discard. What
 	// policies print() goes nowhere: use "opa eval" or "opa test" for that.
 	Log *slog.Logger
-}
-
-// Explanation says why an object is shown or hidden. Every field but Allowed
-// may be empty: it is what the policy's own reason rule gave.
-type Explanation struct {
-	Allowed bool   `json:"allowed"`
-	Rule    string `json:"rule,omitempty"`    // which kind of rule decided, such as "allow" or "deny"
-	Role    string `json:"role,omitempty"`    // role path, such as "admin > reader"
-	Pattern string `json:"pattern,omitempty"` // pattern as the operator wrote it
-	Reason  string `json:"reason,omitempty"`  // one sentence for a person
 }

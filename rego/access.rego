@@ -49,6 +49,17 @@ permit if {
 }
 
 # METADATA
+# title: Patterns with conditions
+permit if {
+	data.tollgate.config.conditional
+	some upstream in [input.object.upstream, "*"]
+	some role in input.principal.roles
+	some row in data.tollgate.config.conditional[upstream].allow[role]
+	regex.match(row.regex, input.object.id)
+	meets(row.conditions)
+}
+
+# METADATA
 # title: What roles deny
 # description: |
 #   Each element is an object with the role, or a sentence that another file adds.
@@ -69,6 +80,35 @@ deny contains {"role": role} if {
 	regexes := data.tollgate.config.globs["*"].deny
 	some role in input.principal.roles
 	regex.match(regexes[role], input.object.id)
+}
+
+deny contains {"role": role} if {
+	data.tollgate.config.conditional
+	some upstream in [input.object.upstream, "*"]
+	some role in input.principal.roles
+	some row in data.tollgate.config.conditional[upstream].deny[role]
+	regex.match(row.regex, input.object.id)
+	meets(row.conditions)
+}
+
+# METADATA
+# title: Conditions at the end of a pattern
+# description: |
+#   Whether all of them hold for the object. A hint is held against one value, a
+#   tag is there or not, and `is` says which of the two answers is wanted.
+# scope: document
+meets(conditions) if {
+	every condition in conditions { holds(condition) }
+}
+
+holds(condition) if {
+	hint := object.get(input.object.annotations, condition.hint, null) == condition.value
+	condition.is == hint
+}
+
+holds(condition) if {
+	tagged := condition.tag in input.object.tags
+	condition.is == tagged
 }
 
 # METADATA
@@ -95,4 +135,5 @@ matching(effect) := [row |
 	some role in input.principal.roles
 	some row in data.tollgate.config.patterns[role][effect]
 	regex.match(row.regex, input.object.id)
+	meets(object.get(row, "conditions", []))
 ]

@@ -7,6 +7,7 @@ import data.tollgate.access
 #   reader:  allow github/get_*, github/list_issues, prompt:docs/*, */search_*
 #   writer:  includes reader; allow github/*; deny github/delete_*
 #   auditor: allow *; deny tool:github/get_secret, *:*/*_internal
+#   careful: allow *[readOnlyHint], db/run[!destructiveHint,tag=code]; deny db/*[tag=pii], *[tag=old]
 config := {
 	"names": {
 		"tool:github/list_issues": {"allow": {"reader": "github/list_issues", "writer": "github/list_issues"}},
@@ -33,7 +34,59 @@ config := {
 			"deny": {"auditor": `^(?s:[a-z]+:[^/]*/.*_internal)$`},
 		},
 	},
+	"conditional": {
+		"*": {
+			"allow": {"careful": [{
+				"regex": `^(?s:[a-z]+:[^/]*/.*)$`,
+				"conditions": [{"hint": "readOnlyHint", "value": true, "is": true}],
+			}]},
+			"deny": {"careful": [{
+				"regex": `^(?s:[a-z]+:[^/]*/.*)$`,
+				"conditions": [{"tag": "old", "is": true}],
+			}]},
+		},
+		"db": {
+			"allow": {"careful": [{
+				"regex": `^(?s:tool:db/run)$`,
+				"conditions": [{"hint": "destructiveHint", "value": false, "is": true}, {"tag": "code", "is": true}],
+			}]},
+			"deny": {"careful": [{
+				"regex": `^(?s:tool:db/.*)$`,
+				"conditions": [{"tag": "pii", "is": true}],
+			}]},
+		},
+	},
 	"patterns": {
+		"careful": {
+			"allow": [
+				{
+					"role": "careful",
+					"pattern": "*[readOnlyHint]",
+					"regex": `^(?s:[a-z]+:[^/]*/.*)$`,
+					"conditions": [{"hint": "readOnlyHint", "value": true, "is": true}],
+				},
+				{
+					"role": "careful",
+					"pattern": "db/run[!destructiveHint,tag=code]",
+					"regex": `^(?s:tool:db/run)$`,
+					"conditions": [{"hint": "destructiveHint", "value": false, "is": true}, {"tag": "code", "is": true}],
+				},
+			],
+			"deny": [
+				{
+					"role": "careful",
+					"pattern": "db/*[tag=pii]",
+					"regex": `^(?s:tool:db/.*)$`,
+					"conditions": [{"tag": "pii", "is": true}],
+				},
+				{
+					"role": "careful",
+					"pattern": "*[tag=old]",
+					"regex": `^(?s:[a-z]+:[^/]*/.*)$`,
+					"conditions": [{"tag": "old", "is": true}],
+				},
+			],
+		},
 		"reader": {
 			"allow": [
 				{"role": "reader", "pattern": "github/get_*", "regex": `^(?s:tool:github/get_.*)$`},
@@ -126,6 +179,51 @@ test_deny_wins_in_its_role if {
 test_deny_of_one_role_wins_over_allow_of_another if {
 	not shown(["auditor", "writer"], "tool", "github", "delete_repo")
 	not shown(["auditor", "reader"], "tool", "github", "get_secret")
+}
+
+described(name, annotations, tags) := {
+	"version": 1,
+	"action": "list",
+	"principal": {"roles": ["careful"]},
+	"object": {
+		"id": sprintf("tool:db/%s", [name]),
+		"kind": "tool",
+		"upstream": "db",
+		"annotations": annotations,
+		"tags": tags,
+	},
+}
+
+careful_sees(name, annotations, tags) if {
+	access.allow with input as described(name, annotations, tags) with data.tollgate.config as config
+}
+
+test_hint_of_a_pattern if {
+	careful_sees("query", {"readOnlyHint": true}, [])
+	not careful_sees("query", {"readOnlyHint": false}, [])
+	not careful_sees("query", {"readOnlyHint": "yes"}, [])
+	not careful_sees("query", {}, [])
+}
+
+test_all_conditions_of_a_pattern if {
+	careful_sees("run", {"destructiveHint": false}, ["code"])
+	not careful_sees("run", {"destructiveHint": false}, [])
+	not careful_sees("run", {"destructiveHint": null}, ["code"])
+	not careful_sees("run", {}, ["code"])
+}
+
+test_deny_with_conditions if {
+	not careful_sees("query", {"readOnlyHint": true}, ["pii"])
+	not careful_sees("query", {"readOnlyHint": true}, ["old", "code"])
+}
+
+test_reason_names_pattern_with_conditions if {
+	seen := access.reason with input as described("query", {"readOnlyHint": true}, [])
+		with data.tollgate.config as config
+	seen.pattern == "*[readOnlyHint]"
+	hidden := access.reason with input as described("query", {"readOnlyHint": true}, ["pii"])
+		with data.tollgate.config as config
+	hidden.pattern == "db/*[tag=pii]"
 }
 
 test_no_answer_but_no if {

@@ -9,7 +9,7 @@ import (
 
 // FS holds the policy files that ship, without their tests.
 //
-//go:embed access.rego
+//go:embed access.rego call.rego
 var FS embed.FS
 
 // Modules returns the files of [FS] as policy.Options.Modules wants them: name
