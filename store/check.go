@@ -94,8 +94,8 @@ func (db *DB) checkState(tx *bolt.Tx) (errs []error) {
 	return append(errs, compare(stored, db.index.Load())...)
 }
 
-// compare checks that the keys in memory are those on disk, but for uses that are not stored yet, and that no two keys
-// answer to the same secret.
+// compare checks that the keys in memory are those on disk, but for uses that are not stored yet, that no two keys answer
+// to the same secret, and that successors exist.
 func compare(stored, inMemory *index) (errs []error) {
 	macs := map[string]string{}
 	for id, s := range stored.byID {
@@ -103,6 +103,9 @@ func compare(stored, inMemory *index) (errs []error) {
 			errs = append(errs, fmt.Errorf("keys %q and %q have the same mac", id, other))
 		}
 		macs[string(s.MAC)] = id
+		if s.ReplacedBy != "" && stored.byID[s.ReplacedBy] == nil {
+			errs = append(errs, fmt.Errorf("key %q is replaced by %q, which is not stored", id, s.ReplacedBy))
+		}
 		m := inMemory.byID[id]
 		if m == nil {
 			errs = append(errs, fmt.Errorf("key %q is stored but not in use", id))

@@ -58,6 +58,11 @@ func TestCheckNotices(t *testing.T) {
 			e.MAC = db.index.Load().byID[k.ID].MAC
 			tamper(t, db, func(tx *bolt.Tx) error { return putKey(tx, &e.keyRecord) })
 		}, "same mac"},
+		{"lost successor", func(t *testing.T, db *DB, k Key) {
+			e := *db.index.Load().byID[k.ID]
+			e.ReplacedBy = "nosuchid"
+			tamper(t, db, func(tx *bolt.Tx) error { return putKey(tx, &e.keyRecord) })
+		}, `replaced by "nosuchid"`},
 		{"owner", func(t *testing.T, db *DB, _ Key) {
 			if err := os.WriteFile(filepath.Join(db.dir, pidName), []byte("1\n"), 0o600); err != nil {
 				t.Fatal(err)

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package store keeps what must outlive the process: API keys, the gateway's logins at upstreams, and the secrets
-// everything else is sealed with. It owns the state directory and the control socket in it.
+// everything else is sealed with. It owns the state directory and the control socket in it. It also counts: how often a
+// limit has been used, and how many calls run under it.
 //
 // # Data flow
 //
 //	[Open] ─► lock, pages checked, schema checked ─► keys and secrets in memory
-//	[DB.CreateKey], [DB.RevokeKey] ─► one write at a time ─► state.db, fsynced ─► memory
+//	[DB.CreateKey], [DB.RotateKey], [DB.RevokeKey] ─► one write at a time ─► state.db, fsynced ─► memory
 //	[DB.SaveToken], [DB.LoadToken] ─► sealed ─► state.db
 //	[DB.LookupKey] ─► memory only ─► last use noted ─► state.db, at most once a minute and at [DB.Close]
 //	[Dial] ─► control socket ─► [Listen] in the owner
+//	[Limiter.Admit] ─► shards of all claims locked ─► room in every counter? ─┬─► count in all ─► [Admitted.Release]
+//	                                                                         └─► count in none ─► [ExceededError]
+//
+// A [Limiter] is in memory only. The ID and the key of a [Claim] name a counter, which comes into being with its first
+// use and is forgotten once it counts nothing. There are three kinds: the uses of a rate up to 1,000 one by one, those of
+// a higher rate in up to 64 buckets, and the calls that run.
 //
 // The directory (mode 0700) holds
 //
@@ -39,9 +46,22 @@
 //   - The keys in memory are those on disk, apart from the last uses of one minute. A key is accepted only after it is
 //     on disk, and refused from the moment its revocation is.
 //   - Keys are revoked, never removed.
+//   - A key has at most one successor, and it is stored in the same write as the end of the old key (TestRotateKeyOnce).
+//     No rotation makes the old key live longer (TestRotateKeyEnds).
 //   - No login at an upstream is on the disk in clear, and none opens under another name (TestTokensAreSealed).
 //   - An unknown id and a wrong secret take the same steps (TestLookupSamePath).
 //   - Nothing runs after [DB.Close] has returned.
+//
+// And those of a [Limiter], which starts no goroutine:
+//
+//   - No window of a rate, wherever it begins, has more uses than the rate, and no more calls run than may: at any
+//     concurrency (TestLimitHoldsUnderLoad) and whatever the clock does (TestClockGoesBack, TestExtremes).
+//   - All claims of a call are counted or none, and one thing at a time happens to a counter (TestAllOrNothingUnderLoad).
+//   - Up to 1,000 uses a window the count is exact (TestLimiterModel). Above, a call is refused only if the limit was
+//     used up within 64/63 of a window (TestBucketsModel).
+//   - A refused claim is admitted exactly after RetryAfter, if nobody else comes first (TestRetryAfterIsExact).
+//   - The memory is that of the uses that count: at most 8 KB for a counter, and about twice as many counters as there
+//     are in use (TestIdleCountersAreForgotten, TestUsesTakeLittleMemory).
 //
 // # Why the file is walked before bbolt opens it (2026-11-24)
 //
@@ -68,4 +88,30 @@
 // Windows has had AF_UNIX since 2018 and Go's net package speaks it, so one code path and the permissions of one
 // directory serve all three systems. Named pipes would need a library of their own and access lists of their own, for
 // no gain: the default directory lies in the user's profile, which other users cannot enter.
+//
+// # Why a log up to 1,000 uses and buckets above (2026-11-25)
+//
+// "20 calls an hour" is a promise that people check by counting, so small limits are exact: eight bytes a use. At a high
+// rate nobody can tell 63/64 of it from all of it, and a log would take megabytes for each key. Buckets err to one side
+// only: their uses count until the last of them is a window old. Rejected: two fixed windows with a weighted mean, which
+// assumes that uses are spread evenly and lets in up to twice the rate when they are not; a leaky bucket (GCRA), which
+// enforces a pace and not a number per window, and so refuses the burst that a limit of 20 an hour plainly allows.
+//
+// # Why shards are locked in order (2026-11-25)
+//
+// A call has claims on several counters and must get all or none, so it holds every lock it needs at once. Taken in the
+// order of the claims, two calls could wait for each other for ever. The shards are 64 so that the set of those a call
+// needs is one word: its bits, lowest first, are the order, without sorting and without naming a shard twice. Rejected:
+// one lock for all, which is simpler but makes every call wait for every other one; to count first and take back when a
+// later claim is refused, which for a moment uses up what others are then refused.
+//
+// # Why the limiter has its own idea of the time (2026-11-25)
+//
+// Times are readings of the monotonic clock, and a shard never uses one before the latest it has seen. A clock that is
+// set back would otherwise bring uses back to life that were already forgotten, or forget others too early.
+//
+// # Why a key is rotated only once (2026-11-25)
+//
+// The life of a successor is that of the key before it, and after a rotation the end that is stored is the end of its
+// grace. A second rotation of the same key would pass that on, and leave two keys of which the operator knows one.
 package store

@@ -18,6 +18,8 @@ var (
 	ErrExpiredKey = errors.New("api key has expired")
 	// ErrRevokedKey is returned for the right secret of a key that was revoked.
 	ErrRevokedKey = errors.New("api key is revoked")
+	// ErrReplacedKey is returned by [DB.RotateKey] for a key that has a successor already.
+	ErrReplacedKey = errors.New("api key was replaced")
 )
 
 // Errors of the state directory and its control socket.

@@ -25,6 +25,8 @@ type Key struct {
 	Expires  time.Time `json:"expires,omitzero"`   // from then on refused; zero = never
 	LastUsed time.Time `json:"last_used,omitzero"` // zero = never; may lag by a minute after a crash
 	Revoked  time.Time `json:"revoked,omitzero"`   // since when refused; zero = not revoked
+	// ReplacedBy is the ID of the key that took its place at [DB.RotateKey]; Expires is then the end of its grace.
+	ReplacedBy string `json:"replaced_by,omitempty"`
 }
 
 // keyRecord is a key as stored.

@@ -13,31 +13,40 @@ import (
 )
 
 // CreateKey stores a new key and returns its text, which can never be shown again, and the key as stored. ID, Created,
-// LastUsed and Revoked of k are ignored. It returns when the key is on disk. Safe for concurrent use.
+// LastUsed, Revoked and ReplacedBy of k are ignored. It returns when the key is on disk. Safe for concurrent use.
 func (db *DB) CreateKey(k Key) (secret string, _ Key, err error) {
 	now := db.now().Round(0).UTC()
 	k = k.clone()
 	k.Created, k.Expires = now, k.Expires.Round(0).UTC()
-	k.LastUsed, k.Revoked = time.Time{}, time.Time{}
-	if err := k.validate(); err != nil {
-		return "", Key{}, fmt.Errorf("create key: %w", err)
-	}
-	var e *entry
+	k.LastUsed, k.Revoked, k.ReplacedBy = time.Time{}, time.Time{}, ""
 	err = db.write(func(tx *bolt.Tx, x *index) (*index, error) {
-		for k.ID = randomText(idSize); x.byID[k.ID] != nil; {
-			k.ID = randomText(idSize)
-		}
-		secret = newToken(k.ID)
-		e = newEntry(&keyRecord{Key: k, MAC: newMacer(db.pepper).mac(secret)})
-		if _, err := tx.Bucket([]byte(bucketKeys)).NextSequence(); err != nil {
+		var e *entry
+		secret, e, err = db.issue(tx, x, &k)
+		if err != nil {
 			return nil, err
 		}
-		return x.with(e), putKey(tx, &e.keyRecord)
+		return x.with(e), nil
 	})
 	if err != nil {
 		return "", Key{}, fmt.Errorf("create key: %w", err)
 	}
 	return secret, k.clone(), nil
+}
+
+// issue stores k as a new key under an ID that it gives it, and returns its text.
+func (db *DB) issue(tx *bolt.Tx, x *index, k *Key) (secret string, e *entry, err error) {
+	if err := k.validate(); err != nil {
+		return "", nil, err
+	}
+	for k.ID = randomText(idSize); x.byID[k.ID] != nil; {
+		k.ID = randomText(idSize)
+	}
+	secret = newToken(k.ID)
+	e = newEntry(&keyRecord{Key: *k, MAC: newMacer(db.pepper).mac(secret)})
+	if _, err := tx.Bucket([]byte(bucketKeys)).NextSequence(); err != nil {
+		return "", nil, err
+	}
+	return secret, e, putKey(tx, &e.keyRecord)
 }
 
 // RevokeKey makes the key useless from now on. It returns when that is on disk; calls that were let in before are not

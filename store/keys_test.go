@@ -308,7 +308,7 @@ func TestModel(t *testing.T) {
 		model := map[string]Key{} // by secret
 		var secrets []string
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
-			switch rapid.SampledFrom([]string{"create", "revoke", "wait", "reopen"}).Draw(t, "step") {
+			switch rapid.SampledFrom([]string{"create", "revoke", "rotate", "wait", "reopen"}).Draw(t, "step") {
 			case "create":
 				k := Key{Subject: "s"}
 				if rapid.Bool().Draw(t, "expires") {
@@ -331,6 +331,13 @@ func TestModel(t *testing.T) {
 					}
 					model[s] = k
 				}
+			case "rotate":
+				if len(secrets) > 0 {
+					s := rapid.SampledFrom(secrets).Draw(t, "key")
+					if secret := rotateInModel(t, db, model, s, clk); secret != "" {
+						secrets = append(secrets, secret)
+					}
+				}
 			case "wait":
 				clk.advance(time.Hour)
 			case "reopen":
@@ -347,6 +354,39 @@ func TestModel(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// rotateInModel rotates the key of a secret, in the store and in the model, and returns the new secret, "" when there is
+// none.
+func rotateInModel(t *rapid.T, db *DB, model map[string]Key, s string, clk *clock) string {
+	old := model[s]
+	grace := time.Duration(rapid.IntRange(0, 3).Draw(t, "grace")) * time.Hour
+	secret, got, err := db.RotateKey(old.ID, grace)
+	var want error
+	switch {
+	case !old.Revoked.IsZero():
+		want = ErrRevokedKey
+	case old.ReplacedBy != "":
+		want = ErrReplacedKey
+	case !old.Expires.IsZero() && !clk.t.Before(old.Expires):
+		want = ErrExpiredKey
+	}
+	if !errors.Is(err, want) || err != nil && secret != "" {
+		t.Fatalf("RotateKey = %q, %v, want %v", secret, err, want)
+	}
+	if err != nil {
+		return ""
+	}
+	next := Key{ID: got.ID, Subject: old.Subject, Created: clk.t}
+	if !old.Expires.IsZero() {
+		next.Expires = clk.t.Add(old.Expires.Sub(old.Created))
+	}
+	if end := clk.t.Add(grace); old.Expires.IsZero() || end.Before(old.Expires) {
+		old.Expires = end
+	}
+	old.ReplacedBy = next.ID
+	model[s], model[secret] = old, next
+	return secret
 }
 
 func compareWithModel(t *rapid.T, db *DB, model map[string]Key, clk *clock) {
