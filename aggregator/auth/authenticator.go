@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
+	"sync/atomic"
+	"time"
 
 	"tollgate/store"
 )
@@ -20,125 +20,148 @@ type Keys interface {
 	LookupKey(secret string) (store.Key, error)
 }
 
-// Options configure an [Authenticator].
+// Options configure an [Authenticator]. At least one way to be accepted is needed.
 type Options struct {
-	// Keys judges bearer tokens. Nil: no token is accepted.
+	// Keys judges API keys. Nil: none is accepted.
 	Keys Keys
+	// OAuth says which access tokens are accepted. Nil: none.
+	OAuth *OAuth
+	// ClientCerts says which client certificates are accepted. Nil: none, they are not looked at.
+	ClientCerts *ClientCerts
+	// Proxy says which reverse proxies are believed. Nil: none.
+	Proxy *Proxy
 	// Anonymous is the role of a request that came over loopback and carried no credential at all; "" = such requests
 	// are refused too.
 	Anonymous string
 	// Realm is shown in challenges; "" = "tollgate".
 	Realm string
-	// Log receives failures to judge a key, never the key; nil = discard.
+	// Previous is the authenticator that this one replaces: the keys of issuers that both have are taken over. It is
+	// closed by its owner, after or before this one. Nil: none.
+	Previous *Authenticator
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+	// Log receives failures to judge credentials, never a credential; nil = discard.
 	Log *slog.Logger
 }
 
 // Authenticator says who sent an HTTP request. Safe for concurrent use.
 type Authenticator struct {
 	keys      Keys
+	oauth     *resourceServer // nil = no access tokens
+	certs     *certificates   // nil = no client certificates
+	proxy     *proxy          // nil = no proxies
 	anonymous string
 	scheme    string // `Bearer realm="…"`, the start of every challenge
+	needed    string // what to say to who sent no credential
 	log       *slog.Logger
+	closed    atomic.Bool
 }
 
-// maxToken bounds the bytes of a token that are looked at; our keys have 50.
-const maxToken = 4096
+// maxKey bounds the bytes of an API key that are looked at; our keys have 50.
+const maxKey = 4096
 
-// New returns an authenticator. Options that would accept nobody are an error, for they are a mistake in the wiring.
+// New returns an authenticator; [Authenticator.Close] ends it. Options that would accept nobody are an error, for they are
+// a mistake in the wiring.
 func New(o *Options) (*Authenticator, error) {
-	if o == nil || o.Keys == nil && o.Anonymous == "" {
+	if o == nil || o.Keys == nil && o.Anonymous == "" && o.OAuth == nil && o.ClientCerts == nil && o.Proxy == nil {
 		return nil, errors.New("auth: neither keys nor an anonymous role: every request would be refused")
 	}
-	a := &Authenticator{keys: o.Keys, anonymous: o.Anonymous, log: o.Log}
+	a := &Authenticator{keys: o.Keys, anonymous: o.Anonymous, log: o.Log, needed: needed(o)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	now := o.Now
+	if now == nil {
+		now = time.Now
 	}
 	realm := o.Realm
 	if realm == "" {
 		realm = "tollgate"
 	}
-	if strings.ContainsFunc(realm, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' }) {
+	if headerText(realm) != realm {
 		return nil, fmt.Errorf("auth: realm %q: only printable ASCII without quotes and backslashes fits into a header", realm)
 	}
 	a.scheme = `Bearer realm="` + realm + `"`
+	var err error
+	if o.ClientCerts != nil {
+		if a.certs, err = newCertificates(o.ClientCerts, now, a.log); err != nil {
+			return nil, fmt.Errorf("auth: client certificates: %w", err)
+		}
+	}
+	if o.Proxy != nil {
+		if a.proxy, err = newProxy(o.Proxy); err != nil {
+			return nil, fmt.Errorf("auth: proxy: %w", err)
+		}
+	}
+	if o.OAuth == nil {
+		return a, nil
+	}
+	if a.oauth, err = newResourceServer(o.OAuth, now); err != nil {
+		return nil, fmt.Errorf("auth: oauth: %w", err)
+	}
+	var previous *resourceServer
+	if o.Previous != nil {
+		previous = o.Previous.oauth
+	}
+	a.oauth.open(previous, func(id sourceID) *keySource { return newKeySource(id, now, a.log) }) // the last step: it cannot fail
 	return a, nil
 }
 
-// Request says who sent r: exactly one of the two results is nil. It reads the Authorization header, the query string
-// (only to refuse tokens in it) and both ends of the connection. It never reads the body or any header that names a
-// user or a role, and never changes r.
+// Close ends what a does in the background and waits for it. Requests may still be judged afterwards, with the keys that
+// are there. It may be called more than once.
+func (a *Authenticator) Close() {
+	if a.oauth != nil && a.closed.CompareAndSwap(false, true) {
+		a.oauth.close()
+	}
+}
+
+// needed says what to send to who sent nothing.
+func needed(o *Options) string {
+	const how = " is needed: send it as \"Authorization: Bearer\""
+	switch {
+	case o.OAuth != nil && o.Keys != nil:
+		return "an access token or an API key" + how
+	case o.OAuth != nil:
+		return "an access token" + how
+	case o.Keys == nil && o.ClientCerts != nil:
+		return "a client certificate is needed"
+	}
+	return "an API key" + how
+}
+
+// Request says who sent r: exactly one of the two results is nil. Exactly one credential counts. An Authorization header
+// is it, whatever comes with it; without one, the word of a trusted proxy on a connection from it; otherwise the client
+// certificate. A credential with anything wrong about it is refused and no other is tried.
+//
+// Request reads the Authorization header, the query string (only to refuse credentials in it), the connection and, on a
+// connection from a trusted proxy, the headers that the configuration names. It never reads the body or any other header
+// that names a user or a role, and never changes r.
 func (a *Authenticator) Request(r *http.Request) (*Principal, *Challenge) {
+	p, f := a.judge(r)
+	if f != nil {
+		return nil, a.challenge(r, f)
+	}
+	return p, nil
+}
+
+func (a *Authenticator) judge(r *http.Request) (*Principal, *refusal) {
 	if tokenInQuery(r.URL) {
-		return nil, a.invalid("credentials in a URL end up in logs and histories: send the API key as \"Authorization: Bearer\" and replace it")
+		return nil, notAccepted("a credential in a URL ends up in logs and histories: send it as \"Authorization: Bearer\", and replace this one")
 	}
 	headers := r.Header.Values("Authorization")
 	switch {
 	case len(headers) > 1:
-		return nil, a.invalid("more than one Authorization header")
+		return nil, notAccepted("more than one Authorization header")
 	case len(headers) == 1:
-		return a.bearer(headers[0])
+		return a.bearer(r, headers[0])
+	case a.proxy.identifies(r):
+		return a.proxy.principal(r)
+	case a.certs != nil && r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
+		return a.certs.principal(r.TLS.PeerCertificates)
 	case a.anonymous == "":
-		return nil, a.missing("an API key is needed: send it as \"Authorization: Bearer\"")
+		return nil, missing(a.needed)
 	case !local(r):
-		return nil, a.missing("an API key is needed: anonymous access is for clients on this machine only")
+		return nil, missing(a.needed + " (anonymous access is for clients on this machine only)")
 	}
 	return &Principal{Subject: "anonymous", Method: MethodAnonymous, Roles: []string{a.anonymous}}, nil
-}
-
-// bearer judges the only Authorization header of a request. Whatever is wrong with it, the request is not anonymous.
-func (a *Authenticator) bearer(header string) (*Principal, *Challenge) {
-	scheme, token, _ := strings.Cut(header, " ")
-	token = strings.TrimLeft(token, " ") // RFC 9110 §11.4: one or more spaces
-	switch {
-	case !strings.EqualFold(scheme, "bearer"):
-		return nil, a.missing("only \"Authorization: Bearer\" is understood")
-	case token == "":
-		return nil, a.missing("the bearer token is empty")
-	case a.keys == nil || len(token) > maxToken:
-		return nil, a.invalid("the API key is not accepted")
-	}
-	key, err := a.keys.LookupKey(token)
-	switch {
-	case err == nil:
-		return &Principal{
-			Subject: key.Subject, Org: key.Org, Team: key.Team,
-			Method: MethodAPIKey, KeyID: key.ID, Roles: key.Roles,
-		}, nil
-	case errors.Is(err, store.ErrUnknownKey):
-		return nil, a.invalid("the API key is not accepted")
-	case errors.Is(err, store.ErrExpiredKey):
-		return nil, a.invalid("the API key has expired")
-	case errors.Is(err, store.ErrRevokedKey):
-		return nil, a.invalid("the API key is revoked")
-	}
-	// Not the client's fault, and no reason to let anybody in.
-	a.log.Error("api keys cannot be checked", "error", err)
-	return nil, &Challenge{Status: http.StatusServiceUnavailable, Message: "API keys cannot be checked at the moment"}
-}
-
-// tokenInQuery reports whether the query string of u carries a credential: under one of the names in use for it, or one
-// of our keys under any name. The text is split by hand, because url.ParseQuery drops the pairs it cannot read.
-func tokenInQuery(u *url.URL) bool {
-	if u == nil || u.RawQuery == "" {
-		return false
-	}
-	pairs := strings.FieldsFunc(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' })
-	for _, pair := range pairs {
-		name, value, _ := strings.Cut(pair, "=")
-		switch strings.ToLower(unescape(name)) {
-		case "access_token", "api_key", "apikey", "authorization", "token":
-			return true
-		}
-		if store.LooksLikeKey(unescape(value)) {
-			return true
-		}
-	}
-	return false
-}
-
-func unescape(s string) string {
-	if plain, err := url.QueryUnescape(s); err == nil {
-		return plain
-	}
-	return s
 }
