@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -16,6 +17,7 @@ import (
 type checker struct {
 	*decoder
 	c        *Config
+	now      time.Time
 	warnings Diagnostics
 }
 
@@ -25,7 +27,12 @@ func (k *checker) all() {
 	for i := range k.c.Upstreams {
 		k.upstream(i)
 	}
+	k.compileLimits()
+	k.pointers()
 	k.roles()
+	k.policy()
+	k.bindings()
+	k.auth()
 	for name, t := range sorted(k.c.Toolsets) {
 		k.displayed(Path("toolsets", name, "tools"), t.Tools, `[]\`)
 		k.displayed(Path("toolsets", name, "prompts"), t.Prompts, `[]\`)
@@ -138,8 +145,22 @@ func (k *checker) displayed(at string, patterns []string, none string) {
 			k.report(joinIndex(at, i), CodeValue, "must not be empty", `"*" stands for everything`)
 		case strings.ContainsAny(p, none):
 			k.report(joinIndex(at, i), CodeValue, fmt.Sprintf("%q matches nothing: only * and ? are wildcards", p), "write one pattern for each alternative")
+		case none != "":
+			k.namesNothing(joinIndex(at, i), p)
 		}
 	}
+}
+
+// namesNothing warns about a pattern over displayed names that is written like one of a role. Displayed names have no slash,
+// except those of an upstream that shows them as they are.
+func (k *checker) namesNothing(at, pattern string) {
+	before, name, ok := strings.Cut(pattern, "/")
+	if !ok || k.failed[at] || slices.ContainsFunc(k.c.Upstreams, func(u Upstream) bool { return u.Prefix != nil && *u.Prefix == "" }) {
+		return
+	}
+	before = before[strings.IndexByte(before, ':')+1:]
+	k.warn(at, CodeReference, fmt.Sprintf("%q matches nothing: displayed names have no slash", pattern),
+		fmt.Sprintf("patterns of toolsets are over displayed names, for example %q", before+"__"+name))
 }
 
 // policyFiles reports entries of policy.files that stand for nothing.

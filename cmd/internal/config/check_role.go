@@ -6,67 +6,79 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"tollgate/policy"
 )
 
-// roles checks what roles include and the patterns they have, by the rules of package policy, and that the roles named
-// elsewhere exist.
+// roles checks what roles include, the patterns they have and what they ask of calls, by the rules of package policy, and that
+// the roles named elsewhere exist.
 func (k *checker) roles() {
-	roles := map[string]policy.Role{}
-	for name, r := range k.c.Roles {
-		roles[name] = policy.Role{Includes: r.Includes, Allow: r.Allow, Deny: r.Deny}
-	}
-	for _, e := range policy.CheckRoles(roles) {
-		at := Path("roles", e.Role)
-		if e.Field != "" {
-			at = Path("roles", e.Role, e.Field, e.Index)
+	o := &policy.Options{Roles: k.c.PolicyRoles(), Everyone: k.c.Everyone(), Scopes: k.c.Scopes()}
+	for _, e := range policy.CheckRules(o) {
+		element, at := rulePath(&e)
+		whole := len(e.Below) < 2 || e.Below[0] == "optional"
+		if k.failed[at] || whole && k.failedBelow(element) {
+			continue // it may come of what was refused
 		}
-		k.report(at, CodeReference, e.Message, e.Hint)
+		hint := e.Hint
+		if isPattern(&e) {
+			hint = k.patternHint(at, hint)
+		}
+		k.report(at, CodeReference, e.Message, hint)
 		k.failed[at] = true
 	}
-	known := slices.Sorted(maps.Keys(k.c.Roles))
 	if k.c.Anonymous != nil {
-		k.roleExists("anonymous.role", k.c.Anonymous.Role, known)
+		k.roleExists("anonymous.role", k.c.Anonymous.Role)
 	}
 	if k.c.Stdio != nil {
-		k.roleExists("stdio.role", k.c.Stdio.Role, known)
+		k.roleExists("stdio.role", k.c.Stdio.Role)
 	}
-	for _, name := range known {
-		for i, p := range k.c.Roles[name].Allow {
-			k.namesUpstream(Path("roles", name, "allow", i), p)
-		}
-		for i, p := range k.c.Roles[name].Deny {
-			k.namesUpstream(Path("roles", name, "deny", i), p)
+	for name, r := range sorted(k.c.Roles) {
+		k.patterns(Path("roles", name, "allow"), r.Allow)
+		k.patterns(Path("roles", name, "deny"), r.Deny)
+		k.conditions(Path("roles", name), r.Constraints, r.Obligations, r.Limits)
+		if r.ActAs != nil {
+			k.rolesExist(Path("roles", name, "act_as", "roles"), r.ActAs.Roles)
 		}
 	}
 }
 
-func (k *checker) roleExists(at, name string, known []string) {
+// rulePath is the place of a mistake, and of the rule that it is in.
+func rulePath(e *policy.RoleError) (element, at string) {
+	switch {
+	case e.Role != "" && e.Field == "":
+		element = Path("roles", e.Role)
+	case e.Role != "":
+		element = Path("roles", e.Role, e.Field, e.Index)
+	case e.Field == "scopes":
+		element = Path("policy", "scopes", e.Index)
+	default:
+		element = Path("policy", "everyone", e.Field, e.Index)
+	}
+	at = element
+	for i, step := range e.Below {
+		switch step := step.(type) {
+		case int:
+			at = joinIndex(at, step)
+		case string:
+			if i == 0 && step == "on" {
+				step = "for"
+			}
+			at = joinKey(at, step)
+		}
+	}
+	return element, at
+}
+
+func (k *checker) roleExists(at, name string) {
+	known := slices.Sorted(maps.Keys(k.c.Roles))
 	if !slices.Contains(known, name) && k.usable(at) {
 		k.report(at, CodeReference, fmt.Sprintf("unknown role %q", name), didYouMean(name, known, "role under \"roles\""))
 	}
 }
 
-// namesUpstream warns about a pattern that can match nothing, because no upstream has the name.
-func (k *checker) namesUpstream(at, pattern string) {
-	if k.failed[at] {
-		return
-	}
-	rest := pattern
-	if i := strings.IndexAny(pattern, ":/"); i >= 0 && pattern[i] == ':' {
-		rest = pattern[i+1:]
-	}
-	upstream, _, _ := strings.Cut(rest, "/")
-	if strings.ContainsAny(upstream, "*?") {
-		return
-	}
-	var names []string
-	for i := range k.c.Upstreams {
-		names = append(names, k.c.Upstreams[i].Name)
-	}
-	if !slices.Contains(names, upstream) {
-		k.warn(at, CodeReference, fmt.Sprintf("no upstream is named %q", upstream), didYouMean(upstream, names, "upstream"))
+func (k *checker) rolesExist(at string, names []string) {
+	for i, name := range names {
+		k.roleExists(joinIndex(at, i), name)
 	}
 }

@@ -3,7 +3,6 @@
 package config
 
 import (
-	"path/filepath"
 	"slices"
 	"time"
 )
@@ -13,7 +12,11 @@ import (
 //
 // The tags describe the shape: yaml is the key, doc the text shown by editors, default what an absent key means, enum the
 // allowed words, pattern/hint/min/max the allowed values (lengths for strings and lists), keys a pattern for the keys of a
-// map, aka wrong keys that people try. required is the hint shown when the key is absent. path marks a file name that is resolved against the directory of the file.
+// map, aka wrong keys that people try, noun what messages call the value. required is the hint shown when the key is absent.
+// items is the least length of a list or map, and scalar:"true" marks a list that may be written as its only word. path marks a
+// file name that is resolved against the directory of the file. list is the hint for a list where keys and values belong,
+// and example what to write for anything else there. A blank field holds for the struct: of the keys in one exactly one must
+// be set, of those in any at least one.
 type Config struct {
 	Version     int                 `yaml:"version" const:"1" doc:"Version of this format."`
 	Listen      string              `yaml:"listen" default:"127.0.0.1:8080" aka:"addr,address,port,bind" doc:"Address and port of the MCP endpoint. Anything but loopback needs tls, behind_proxy or insecure."`
@@ -28,15 +31,18 @@ type Config struct {
 	Stdio       *Stdio              `yaml:"stdio" doc:"Who the caller of \"tollgate stdio\" is."`
 	Upstreams   []Upstream          `yaml:"upstreams" aka:"servers,mcpServers,targets,backends" doc:"The MCP servers behind the gateway."`
 	Roles       map[string]Role     `yaml:"roles" keys:"^[A-Za-z][A-Za-z0-9_-]{0,63}$" doc:"What each role may see and call."`
-	Policy      Policy              `yaml:"policy" doc:"Further Rego policies."`
+	Policy      Policy              `yaml:"policy" doc:"Further Rego policies, and what holds whatever the role."`
+	Bindings    []Binding           `yaml:"bindings" aka:"binding,role_bindings,assignments,members,users" doc:"Roles of users, teams, organizations and groups, beside those their credentials give."`
+	Auth        Auth                `yaml:"auth" aka:"authentication,identity,oauth,oidc,jwt,mtls" doc:"Ways to say who is calling, beside API keys."`
 	Toolsets    map[string]Toolset  `yaml:"toolsets" keys:"^[A-Za-z][A-Za-z0-9_-]{0,63}$" doc:"Named selections of the catalog, each with its own endpoint."`
-	Limits      Limits              `yaml:"limits" doc:"Limits of the gateway itself."`
+	Limits      Limits              `yaml:"limits" list:"limits of calls stand under roles.<name>.limits and policy.everyone.limits" doc:"Limits of the gateway itself."`
 	Log         Log                 `yaml:"log" aka:"logging" doc:"What is logged, and how."`
 	file        string              // as given to Load or Parse
 	digest      string              // hex SHA-256 of the file's bytes
 	positions   map[string]Position // by dotted path
-	secretFiles []string            // files that references name
-	seen        string              // contentHash of Files when loaded; "" after Parse
+	texts       map[string]placedText
+	secretFiles []string // files that references name
+	seen        string   // contentHash of Files when loaded; "" after Parse
 	warnings    Diagnostics
 }
 
@@ -95,18 +101,6 @@ type OAuth struct {
 	Grant             string   `yaml:"grant" enum:"authorization_code,client_credentials" aka:"grant_type,flow" default:"authorization_code" doc:"authorization_code: a person logs in once, with \"tollgate upstream login\". client_credentials: the gateway itself, with client_id and client_secret."`
 	RedirectURL       string   `yaml:"redirect_url" pattern:"^http://(?:127\\.0\\.0\\.1|\\[::1\\]|localhost)(?::[0-9]{1,5})?/[^?#]*$" hint:"write a loopback URL, for example \"http://127.0.0.1:8976/callback\"" aka:"redirect_uri,callback" doc:"Where a login comes back to on this machine; without a port any free one. Default: http://127.0.0.1/callback."`
 	PrivateNetwork    bool     `yaml:"private_network" doc:"The authorization server may have a private address."`
-}
-
-// Role is what holders of a role may see and call. Patterns are globs over <kind>:<upstream>/<original name or URI>.
-type Role struct {
-	Includes []string `yaml:"includes" aka:"extends,inherits,include" doc:"Roles whose rules also apply."`
-	Allow    []string `yaml:"allow" aka:"tools" doc:"Patterns of what is visible, for example \"github/*\" or \"prompt:docs/*\"."`
-	Deny     []string `yaml:"deny" doc:"Patterns of what is hidden; wins over allow."`
-}
-
-// Policy names Rego files beside the shipped ones.
-type Policy struct {
-	Files []string `yaml:"files" path:"true" aka:"file,paths" doc:"Rego files, directories of them, or patterns."`
 }
 
 // Toolset selects a part of the catalog by patterns over displayed names and URIs.
@@ -181,19 +175,4 @@ func (c *Config) At(path string) (line, col int) {
 		return p.Line, p.Col
 	}
 	return 1, 1
-}
-
-// Files lists what the configuration depends on and [Watch] watches: the file itself, files of references and the entries of
-// policy.files.
-func (c *Config) Files() []string {
-	files := append([]string{c.file}, c.secretFiles...)
-	for _, f := range c.Policy.Files {
-		if !isGlob(f) {
-			files = append(files, f)
-			continue
-		}
-		files = append(files, filepath.Dir(f))
-	}
-	slices.Sort(files[1:])
-	return slices.Compact(files)
 }

@@ -3,8 +3,10 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -23,6 +25,7 @@ type decoder struct {
 	nodes    map[string]*yaml.Node // by dotted path, as they stand in the file
 	failed   map[string]bool       // paths whose value was refused; checks leave them alone
 	resolver *resolver             // nil = references are only checked for their form
+	schemas  int                   // bytes of JSON Schema so far, see fragment
 }
 
 // problem records a mistake at the value of path.
@@ -42,9 +45,12 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value, tag reflect.
 	if holdsSecret(v.Type()) {
 		d.hide(n)
 	}
-	switch v.Interface().(type) {
-	case Secret, string, bool, int, Size, time.Duration:
+	switch target := v.Addr().Interface().(type) {
+	case *Secret, *string, *bool, *int, *Size, *time.Duration, *Expr, *time.Time, *netip.Prefix:
 		d.scalar(n, path, v, tag)
+		return
+	case *json.RawMessage:
+		d.fragment(n, path, target)
 		return
 	}
 	switch v.Kind() {
@@ -53,7 +59,7 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value, tag reflect.
 		d.value(n, path, p.Elem(), tag)
 		v.Set(p)
 	case reflect.Struct:
-		d.object(n, path, v)
+		d.object(n, path, v, tag)
 	case reflect.Slice:
 		d.list(n, path, v, tag)
 	case reflect.Map:
@@ -71,6 +77,11 @@ func holdsSecret(t reflect.Type) bool {
 }
 
 func (d *decoder) list(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+	if tag.Get("scalar") != "" && n.Kind == yaml.ScalarNode && isText(n) {
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		d.value(n, joinIndex(path, 0), v.Index(0), tag)
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		hint := `write it as a list: "- value" on lines of their own, or [a, b]`
 		if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" && v.Type().Elem().Kind() != reflect.Struct {
@@ -82,6 +93,18 @@ func (d *decoder) list(n *yaml.Node, path string, v reflect.Value, tag reflect.S
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, c := range n.Content {
 		d.value(c, joinIndex(path, i), v.Index(i), tag)
+	}
+	d.enough(n, path, v, tag)
+}
+
+// enough reports a list or map with fewer entries than its tag asks for.
+func (d *decoder) enough(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
+	if v.Len() < countTag(tag, "items") {
+		hint := tag.Get("required")
+		if hint == "" {
+			hint = "remove the key or give it a value"
+		}
+		d.problem(n, path, CodeValue, "must not be empty", hint)
 	}
 }
 
@@ -105,12 +128,15 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value, tag reflec
 		d.value(value, path, elem, "")
 		v.SetMapIndex(reflect.ValueOf(name), elem)
 	}
+	d.enough(n, path, v, tag)
 }
 
 func keyHint(pattern string) string {
 	switch {
 	case strings.Contains(pattern, "{0,63}"):
 		return `use letters, digits, "-" and "_", starting with a letter, at most 64 characters`
+	case strings.HasPrefix(pattern, "^.{1,"):
+		return "write the name of an argument"
 	case strings.Contains(pattern, "!#$"):
 		return `the name of an HTTP header has letters, digits and "-"`
 	default:
@@ -118,9 +144,9 @@ func keyHint(pattern string) string {
 	}
 }
 
-func (d *decoder) object(n *yaml.Node, path string, v reflect.Value) {
+func (d *decoder) object(n *yaml.Node, path string, v reflect.Value, tag reflect.StructTag) {
 	if n.Kind != yaml.MappingNode {
-		d.wrongType(n, path, "keys and values", "")
+		d.wrongType(n, path, "keys and values", keysHint(n, v.Type(), tag))
 		d.defaults(path, v)
 		return
 	}
@@ -130,7 +156,7 @@ func (d *decoder) object(n *yaml.Node, path string, v reflect.Value) {
 			fields[name] = field
 		}
 	}
-	present := map[string]bool{}
+	present, meant := map[string]bool{}, map[string]bool{} // meant: by a wrong key
 	for key, value := range pairs(n) {
 		name, ok := keyName(key)
 		if !ok || present[name] {
@@ -139,31 +165,88 @@ func (d *decoder) object(n *yaml.Node, path string, v reflect.Value) {
 		field, ok := fields[name]
 		if !ok {
 			d.hide(value)
+			meant[meaning(name, fields)] = true
 			d.at(key, path, CodeShape, fmt.Sprintf("unknown key %q", name), unknownKeyHint(name, fields))
 			continue
 		}
 		present[name] = true
 		d.value(value, joinKey(path, name), v.FieldByIndex(field.Index), field.Tag)
 	}
+	for name := range meant {
+		if name != "" && !present[name] {
+			d.failed[joinKey(path, name)] = true
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if hint := fields[name].Tag.Get("required"); hint != "" && !present[name] {
+		if hint := fields[name].Tag.Get("required"); hint != "" && !present[name] && !meant[name] {
 			d.failed[joinKey(path, name)] = true
 			d.at(n, path, CodeMissing, fmt.Sprintf("%q is missing", name), hint)
 		}
 	}
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		d.choice(n, path, field.Tag, present, meant)
+	}
 	d.defaults(path, v)
 }
 
-func unknownKeyHint(name string, fields map[string]reflect.StructField) string {
-	for _, known := range slices.Sorted(maps.Keys(fields)) {
-		if slices.Contains(strings.Split(fields[known].Tag.Get("aka"), ","), name) {
-			if name == "mcpServers" {
-				return "tollgate import reads this form; here it is a list under \"upstreams\""
-			}
-			return fmt.Sprintf("use %q", known)
+// keysHint is the hint for something else where keys and values belong.
+func keysHint(n *yaml.Node, t reflect.Type, tag reflect.StructTag) string {
+	example := tag.Get("example")
+	switch {
+	case example != "":
+		return "write it like " + example
+	case n.Kind == yaml.SequenceNode:
+		return tag.Get("list")
+	}
+	var names []string
+	for _, field := range reflect.VisibleFields(t) {
+		if name := field.Tag.Get("yaml"); name != "" {
+			names = append(names, name)
 		}
 	}
-	return didYouMean(name, slices.Collect(maps.Keys(fields)), "key here")
+	if len(names) > 10 {
+		names = append(names[:10:10], "...")
+	}
+	return "its keys are " + strings.Join(names, ", ")
+}
+
+// choice reports keys of which none is set, or more than may be. The tag is that of a blank field.
+func (d *decoder) choice(n *yaml.Node, path string, tag reflect.StructTag, present, meant map[string]bool) {
+	one, hint := tag.Get("one"), tag.Get("hint")
+	if one == "" && tag.Get("any") == "" {
+		return
+	}
+	names := strings.Split(one+tag.Get("any"), ",")
+	set := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !present[name] })
+	switch {
+	case len(set) == 0 && !slices.ContainsFunc(names, func(name string) bool { return meant[name] }):
+		d.failed[path] = true
+		d.at(n, path, CodeMissing, "needs "+oneOf(names), hint)
+	case len(set) > 1 && one != "":
+		path := joinKey(path, set[1])
+		d.problem(d.nodes[path], path, CodeConflict, fmt.Sprintf("%q is set too", set[0]), "keep one of them: "+hint)
+	}
+}
+
+func unknownKeyHint(name string, fields map[string]reflect.StructField) string {
+	switch known := meaning(name, fields); {
+	case known == "":
+		return didYouMean(name, slices.Collect(maps.Keys(fields)), "key here")
+	case name == "mcpServers":
+		return "tollgate import reads this form; here it is a list under \"upstreams\""
+	default:
+		return fmt.Sprintf("use %q", known)
+	}
+}
+
+// meaning is the key that people mean by a wrong one, "" when that is not known.
+func meaning(name string, fields map[string]reflect.StructField) string {
+	for _, known := range slices.Sorted(maps.Keys(fields)) {
+		if slices.Contains(strings.Split(fields[known].Tag.Get("aka"), ","), name) {
+			return known
+		}
+	}
+	return ""
 }
 
 // defaults fills the fields that the file leaves out. Structs are filled too, so that a default holds whether or not the

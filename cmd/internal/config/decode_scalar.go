@@ -3,7 +3,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -19,6 +21,12 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, tag reflect
 	if !ok {
 		if v.Type() == reflect.TypeFor[Secret]() && n.Kind == yaml.ScalarNode && hint != "" {
 			hint = "put it in quotes" // without the value
+		}
+		if p := tag.Get("pattern"); v.Kind() == reflect.String && n.Kind == yaml.ScalarNode && p != "" && !matches(p, n.Value) {
+			hint = tag.Get("hint") // quotes would not help
+		}
+		if _, isCount := v.Interface().(int); isCount {
+			hint = cmp.Or(hint, "write digits, for example "+cmp.Or(tag.Get("const"), tag.Get("default"), "10")+", or remove the key")
 		}
 		d.wrongType(n, path, want, hint)
 		return
@@ -48,13 +56,41 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, tag reflect
 		}
 		*target = duration
 		d.within(n, path, tag, duration < durationTag(tag, "min"), tag.Get("max") != "" && duration > durationTag(tag, "max"))
+	default:
+		d.special(n, path, v.Addr().Interface())
+	}
+}
+
+// special decodes the values that have a form of their own.
+func (d *decoder) special(n *yaml.Node, path string, target any) {
+	ok := true
+	switch target := target.(type) {
+	case *Expr:
+		*target = Expr(n.Value)
+		if n.ShortTag() == "!!bool" {
+			*target = Expr(strings.ToLower(n.Value)) // YAML also knows True and TRUE
+		}
+		switch {
+		case strings.TrimSpace(n.Value) == "":
+			d.problem(n, path, CodeValue, "must not be empty", "remove the key or give it a value")
+		case strings.ContainsRune(n.Value, 0):
+			d.problem(n, path, CodeSyntax, "contains a NUL character", "")
+		}
+	case *time.Time:
+		if *target, ok = parseTime(n.Value); !ok {
+			d.problem(n, path, CodeValue, fmt.Sprintf("%q is not a time", n.Value), timeHint)
+		}
+	case *netip.Prefix:
+		if *target, ok = parsePrefix(n.Value); !ok {
+			d.problem(n, path, CodeValue, fmt.Sprintf("%q is not an address range", n.Value), prefixHint)
+		}
 	}
 }
 
 // scalarType tells whether n may hold a value for v at all, and if not what would.
 func scalarType(n *yaml.Node, v reflect.Value) (want, hint string, ok bool) {
 	scalar, tag := n.Kind == yaml.ScalarNode, n.ShortTag()
-	isText := scalar && (tag == "!!str" || tag == "!!timestamp")
+	isText := isText(n)
 	switch v.Interface().(type) {
 	case bool:
 		return "true or false", "write true or false, without quotes", scalar && tag == "!!bool"
@@ -69,6 +105,12 @@ func scalarType(n *yaml.Node, v reflect.Value) (want, hint string, ok bool) {
 		return "a size", "write bytes or a number with a unit, for example 64KiB or 16MiB", isText || scalar && tag == "!!int" && plain
 	case time.Duration:
 		return "a duration", `write a number with a unit, for example "30s", "5m" or "1h30m"`, isText
+	case Expr:
+		return "an expression", "write CEL as a string, a number, or true or false", scalar && tag != "!!null"
+	case time.Time:
+		return "a time", timeHint, isText
+	case netip.Prefix:
+		return "an address range", prefixHint, isText
 	default:
 		if scalar && !isText {
 			hint = quoteIt(n)
@@ -77,9 +119,14 @@ func scalarType(n *yaml.Node, v reflect.Value) (want, hint string, ok bool) {
 	}
 }
 
+func isText(n *yaml.Node) bool {
+	tag := n.ShortTag()
+	return n.Kind == yaml.ScalarNode && (tag == "!!str" || tag == "!!timestamp")
+}
+
 func (d *decoder) text(n *yaml.Node, path string, target *string, tag reflect.StructTag) {
 	*target = n.Value
-	name := path[strings.LastIndexByte(path, '.')+1:]
+	name := cmp.Or(tag.Get("noun"), path[strings.LastIndexByte(path, '.')+1:])
 	if enum := tag.Get("enum"); enum != "" {
 		words := strings.Split(enum, ",")
 		for _, w := range words {

@@ -11,17 +11,25 @@
 //	         (syntax.go) (decode.go) (check*.go)
 //
 // The document step parses YAML into nodes and refuses what the shape never needs: a second document, duplicate keys, merge
-// keys, tags, aliases that expand without end. The decoder fills the structs of config.go by reflection; their tags are the
+// keys, tags, aliases that expand without end. The decoder fills the structs of config*.go by reflection; their tags are the
 // only description of the shape, and schema.json is generated from the same tags. The checks look at the values
-// together: names used twice, roles that include each other, listeners that would be open to the network. What a role may
-// include and how a pattern is written is decided by policy.CheckRoles; only the positions are added here. Each step goes on
-// after a mistake, so a reader fixes the file in one round.
+// together: names used twice, listeners that would be open to the network, roles that do not exist. Each step goes on after a
+// mistake, so a reader fixes the file in one round.
+//
+// What is written in the languages of others is judged by their owners, and only the positions are added here:
+//
+//	roles, patterns, scopes        policy.CheckRules
+//	limits and their CEL           policy/limit.Compile, with places inside of their texts, also over several lines
+//	constraints[].arguments        policy/narrow.CheckFragment, with places inside of the schema
+//	obligations[].redact           aggregator/redact.CheckPointer
+//
+// rules.go turns the structs into the types that these packages take.
 //
 // # References
 //
-// Strings under upstreams[].url, args, env and headers may hold ${env:NAME}, ${env:NAME:-default}, ${file:path} and
-// ${keyring:service/user}; $${ is a literal "${". They are replaced once, while the file is read; the result is never read
-// again for references. A reference that yields nothing is a mistake with a position, never a literal and never the empty
+// Strings under upstreams[].url, args, env and headers, and under policy.bundle.url and headers, may hold ${env:NAME},
+// ${env:NAME:-default}, ${file:path} and ${keyring:service/user}; $${ is a literal "${". They are replaced once, while the
+// file is read; the result is never read again for references. A reference that yields nothing is a mistake with a position, never a literal and never the empty
 // string. The text as written and the value live side by side in [Secret], which prints as "***" whatever the verb, so a
 // Config may be logged.
 //
@@ -33,8 +41,8 @@
 // # Invariants
 //
 //  1. A Config that Load returned has been checked completely; nothing downstream needs to check it again.
-//  2. No diagnostic shows the value of a header, of a variable, of an argument or of a URL of an upstream, nor the
-//     resolved value of any reference. Source lines are cut where such a value starts.
+//  2. No diagnostic shows the value of a header, of a variable, of an argument or of a URL of an upstream or of a bundle, nor
+//     the resolved value of any reference. Source lines are cut where such a value starts.
 //  3. Positions lie inside the file: lines count from 1, columns count characters from 1.
 //  4. A Config never changes after Load returned it. Reloading makes another one.
 //
@@ -52,5 +60,16 @@
 // # Why a pattern that names no upstream is only a warning (2026-11-24)
 //
 // Roles outlive upstreams: removing one for an afternoon must not stop the gateway. But a typing mistake in deny opens
-// what it should close, so the reader is told.
+// what it should close, so the reader is told. The same holds for a tag that no upstream has: "!tag=pii" then holds for all.
+//
+// # Why JSON Schema is kept as text (2026-11-25)
+//
+// A constraint is shown to clients inside the schema of a tool and compared exactly, so 1.50 stays 1.50 and 1e400 stays a
+// number. Values that went through float64 would not. YAML spellings of numbers that JSON does not have (0x10, 1_000) are
+// refused rather than translated: the reader of the narrowed schema should find what the file says.
+//
+// # Why a date ends with its day (2026-11-25)
+//
+// "until: 2026-12-31" is read by people as including that day. Midnight at its start, as YAML has it, would cut a day off.
+// Who needs less writes the time.
 package config

@@ -10,13 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zalando/go-keyring"
 )
 
 // fakeSources answers references from a golden file: "env" has NAME=value lines, "keyring" service/user=value lines, every
-// other file is there to be read.
+// other file is there to be read. It is noon of 2026-11-25.
 func fakeSources(a *archive) *Options {
 	lines := func(name string) map[string]string {
 		out := map[string]string{}
@@ -28,6 +29,7 @@ func fakeSources(a *archive) *Options {
 		return out
 	}
 	return &Options{
+		Now: func() time.Time { return time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) },
 		Env: func(name string) (string, bool) { v, ok := lines("env")[name]; return v, ok },
 		ReadFile: func(path string) ([]byte, error) {
 			for _, f := range a.files {

@@ -14,16 +14,18 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
 
 // Options are the sources that references are resolved from. Nil fields mean the process environment, the file system and
-// the keyring of the operating system.
+// the keyring and clock of the operating system.
 type Options struct {
 	Env      func(name string) (value string, set bool)
 	ReadFile func(path string) ([]byte, error) // path is absolute or relative to the working directory
 	Keyring  func(service, user string) (string, error)
+	Now      func() time.Time // what "until" of a binding is compared with; nil = time.Now
 
 	// Unresolved leaves references alone: only their form is checked, and [Secret.Reveal] omits them. For tools that edit
 	// or describe a file without using it.
@@ -60,6 +62,10 @@ func parse(name string, data []byte, o *Options, onDisk bool) (*Config, error) {
 	if o == nil {
 		o = &Options{}
 	}
+	now := time.Now
+	if o.Now != nil {
+		now = o.Now
+	}
 	data = []byte(strings.TrimPrefix(string(data), "\ufeff"))
 	sum := sha256.Sum256(data)
 	d := &decoder{source: newSource(name, data), dir: filepath.Dir(name), nodes: map[string]*yaml.Node{}, failed: map[string]bool{}}
@@ -69,12 +75,14 @@ func parse(name string, data []byte, o *Options, onDisk bool) (*Config, error) {
 	c := &Config{file: name, digest: hex.EncodeToString(sum[:])}
 	if root := d.document(data); root != nil {
 		d.decode(root, c)
-		check := checker{decoder: d, c: c}
+		check := checker{decoder: d, c: c, now: now()}
 		check.all()
 		if onDisk {
 			check.policyFiles()
+			check.contentFiles()
 		}
 		c.warnings = check.finishWarnings()
+		c.texts = check.placedTexts()
 	}
 	if len(d.diagnostics) > 0 {
 		return nil, d.finish()
@@ -94,7 +102,7 @@ func (d *decoder) decode(root *yaml.Node, c *Config) {
 	if root.Kind == yaml.AliasNode {
 		root = root.Alias
 	}
-	d.object(root, "", reflect.ValueOf(c).Elem())
+	d.object(root, "", reflect.ValueOf(c).Elem(), "")
 	for i := range c.Upstreams {
 		u, path := &c.Upstreams[i], Path("upstreams", i)
 		if strings.ContainsAny(u.Command, `/\`) && !d.failed[path+".command"] {

@@ -106,6 +106,7 @@ func TestConfigNeverPrintsSecrets(t *testing.T) {
 upstreams:
   - {name: a, command: x, args: [literal-canary], env: {T: "${env:T}"}}
   - {name: b, url: "https://api.example.com/?k=literal-canary", headers: {Authorization: "Bearer ${env:T}"}}
+policy: {bundle: {url: "https://b.example.com/?k=literal-canary", headers: {Authorization: "Bearer ${env:T}"}}}
 `), &Options{Env: func(string) (string, bool) { return "resolved-canary", true }})
 	if err != nil {
 		t.Fatal(err)
@@ -255,7 +256,7 @@ func TestTemplateIsValid(t *testing.T) {
 	var out strings.Builder
 	for line := range strings.Lines(string(InitTemplate())) {
 		text := strings.TrimPrefix(strings.TrimPrefix(line, "# "), "#")
-		if text != line && matches(`^(?:upstreams:|toolsets:|limits:|log:|public_url:|  )`, text) {
+		if text != line && matches(`^(?:upstreams:|toolsets:|limits:|log:|public_url:|bindings:|auth:|  )`, text) {
 			line = text
 		}
 		out.WriteString(line)
@@ -263,6 +264,9 @@ func TestTemplateIsValid(t *testing.T) {
 	c, err = Parse("tollgate.yaml", []byte(out.String()), &Options{Unresolved: true})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if d := c.Roles["developer"]; len(d.Constraints) != 1 || len(d.Obligations) != 2 || len(d.Limits) != 2 || len(c.Bindings) != 1 || c.Auth.OAuth == nil {
+		t.Fatalf("the examples of rules are not there: %+v", c)
 	}
 	if len(c.Upstreams) != 2 || len(c.Toolsets) != 1 || c.PublicURL == "" || len(c.Warnings()) > 0 {
 		t.Fatalf("the examples are not there: %+v, %v", c, c.Warnings())

@@ -4,6 +4,7 @@ package config
 
 import (
 	"math"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,7 +32,40 @@ func (s Size) String() string {
 const (
 	durationPattern = `^(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+$`
 	sizePattern     = `^[0-9]+ ?(?:B|KB|MB|GB|KiB|MiB|GiB)?$`
+	timePattern     = `^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?$`
+	prefixPattern   = `^[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*(?:/[0-9]{1,3})?$`
+
+	timeHint   = `write it like "2026-12-31T18:00:00Z" or "2026-12-31"`
+	prefixHint = `write an address or a range of them, for example "10.0.0.7" or "10.0.0.0/24"`
 )
+
+// parseTime reads RFC 3339. A date alone is the end of that day in UTC.
+func parseTime(s string) (time.Time, bool) {
+	if !matches(timePattern, s) {
+		return time.Time{}, false
+	}
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
+		return day.AddDate(0, 0, 1), true
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	return t, err == nil
+}
+
+// parsePrefix reads an address, with or without the length of its network part. Addresses of IPv4 inside IPv6 are taken as
+// what they stand for.
+func parsePrefix(s string) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(s)
+	if addr, errAddr := netip.ParseAddr(s); errAddr == nil {
+		p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	if err != nil || p.Addr().Zone() != "" {
+		return netip.Prefix{}, false
+	}
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), true
+}
 
 // parseDuration accepts what the schema's pattern accepts; the caller checks the range.
 func parseDuration(s string) (time.Duration, bool) {
@@ -79,3 +113,6 @@ func parseCount(s string) (int64, bool) {
 
 // matches compiles on each use: a file has few values, and no package state is needed.
 func matches(pattern, s string) bool { return regexp.MustCompile(pattern).MatchString(s) }
+
+// Expr is an expression in CEL. In the file it may also be written as a number or as true or false.
+type Expr string

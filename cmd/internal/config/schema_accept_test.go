@@ -15,7 +15,8 @@ import (
 )
 
 // TestSchemaAgreesWithDecoder changes every value of a complete file in a dozen ways and holds that the published schema and
-// the decoder refuse the same results. Ranges of durations are the one thing a schema cannot say.
+// the decoder refuse the same results. Ranges of durations, and whether what looks like a time or an address is one, are what a
+// schema cannot say.
 func TestSchemaAgreesWithDecoder(t *testing.T) {
 	var schema jsonschema.Schema
 	if err := json.Unmarshal(Schema(), &schema); err != nil {
@@ -61,16 +62,37 @@ func TestSchemaAgreesWithDecoder(t *testing.T) {
 	}
 }
 
-// split makes a file of each top-level key and of each upstream, so that the test does not read the same values over and over.
+// split makes a file of each top-level key, of each upstream and of each key and rule of the larger groups, so that the test does not
+// read the same values over and over.
 func split(full map[string]any) []map[string]any {
 	var parts []map[string]any
-	for _, key := range slices.Sorted(maps.Keys(full)) {
-		if key != "upstreams" {
-			parts = append(parts, map[string]any{key: full[key]})
+	each := func(group any, wrap func(inner any) map[string]any) {
+		for key, value := range sorted(group.(map[string]any)) {
+			rules, isList := value.([]any)
+			if !isList {
+				parts = append(parts, wrap(map[string]any{key: value}))
+			}
+			for _, rule := range rules {
+				parts = append(parts, wrap(map[string]any{key: []any{rule}}))
+			}
 		}
 	}
-	for _, u := range full["upstreams"].([]any) {
-		parts = append(parts, map[string]any{"upstreams": []any{u}})
+	for key, value := range sorted(full) {
+		whole := func(inner any) map[string]any { return map[string]any{key: inner} }
+		switch key {
+		case "upstreams", "bindings":
+			for _, u := range value.([]any) {
+				parts = append(parts, whole([]any{u}))
+			}
+		case "policy", "auth":
+			each(value, whole)
+		case "roles":
+			for name, role := range sorted(value.(map[string]any)) {
+				each(role, func(inner any) map[string]any { return whole(map[string]any{name: inner}) })
+			}
+		default:
+			parts = append(parts, whole(value))
+		}
 	}
 	return parts
 }
@@ -83,7 +105,7 @@ func decoderRefuses(text []byte) (strict, all bool) {
 	if root == nil {
 		return false, true
 	}
-	d.object(root, "", reflect.ValueOf(c).Elem())
+	d.object(root, "", reflect.ValueOf(c).Elem(), "")
 	for i := range c.Upstreams {
 		at := Path("upstreams", i)
 		if !d.failed[at] && (d.nodes[at+".url"] == nil) == (d.nodes[at+".command"] == nil) {
@@ -91,7 +113,7 @@ func decoderRefuses(text []byte) (strict, all bool) {
 		}
 	}
 	for _, found := range d.diagnostics {
-		strict = strict || slices.Contains([]Code{CodeShape, CodeValue, CodeMissing}, found.Code)
+		strict = strict || slices.Contains([]Code{CodeShape, CodeValue, CodeMissing, CodeConflict}, found.Code)
 	}
 	return strict, strict || len(d.diagnostics) > 0
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"net/netip"
 	"os"
 	"reflect"
 	"strconv"
@@ -59,6 +60,18 @@ func generate(t *testing.T, typ reflect.Type, tag reflect.StructTag) *jsonschema
 	case reflect.TypeFor[time.Duration]():
 		s.Type, s.Pattern, s.Default = "string", durationPattern, rawDefault(tag, true)
 		return s
+	case reflect.TypeFor[Expr]():
+		s.Types, s.Pattern = []string{"string", "number", "boolean"}, `\S`
+		return s
+	case reflect.TypeFor[time.Time]():
+		s.Type, s.Pattern = "string", timePattern
+		return s
+	case reflect.TypeFor[netip.Prefix]():
+		s.Type, s.Pattern = "string", prefixPattern
+		return s
+	case reflect.TypeFor[json.RawMessage]():
+		s.Type = "object"
+		return s
 	}
 	switch typ.Kind() {
 	case reflect.Pointer:
@@ -82,9 +95,13 @@ func generate(t *testing.T, typ reflect.Type, tag reflect.StructTag) *jsonschema
 			s.Const = new(any(*n))
 		}
 	case reflect.Slice:
-		s.Type, s.Items = "array", elem()
+		s.Type, s.Items, s.MinItems = "array", elem(), number(tag, "items")
+		if tag.Get("scalar") != "" { // each keyword looks at values of its own type only
+			s.Type, s.Types = "", []string{"array", "string"}
+			s.Pattern, s.MinLength, s.MaxLength = s.Items.Pattern, s.Items.MinLength, s.Items.MaxLength
+		}
 	case reflect.Map:
-		s.Type, s.AdditionalProperties = "object", generate(t, typ.Elem(), "")
+		s.Type, s.AdditionalProperties, s.MinProperties = "object", generate(t, typ.Elem(), ""), number(tag, "items")
 		s.PropertyNames = &jsonschema.Schema{Pattern: tag.Get("keys")}
 	case reflect.Struct:
 		generateObject(t, typ, s)
@@ -100,6 +117,8 @@ func generateObject(t *testing.T, typ reflect.Type, s *jsonschema.Schema) {
 	for _, field := range reflect.VisibleFields(typ) {
 		name := field.Tag.Get("yaml")
 		if name == "" {
+			s.OneOf = append(s.OneOf, requireEach(field.Tag.Get("one"))...)
+			s.AnyOf = append(s.AnyOf, requireEach(field.Tag.Get("any"))...)
 			continue
 		}
 		if field.Tag.Get("doc") == "" {
@@ -114,6 +133,16 @@ func generateObject(t *testing.T, typ reflect.Type, s *jsonschema.Schema) {
 	if typ == reflect.TypeFor[Upstream]() {
 		s.OneOf = []*jsonschema.Schema{{Required: []string{"command"}}, {Required: []string{"url"}}}
 	}
+}
+
+// requireEach has a schema for each of some keys that asks for it.
+func requireEach(keys string) (each []*jsonschema.Schema) {
+	for key := range strings.SplitSeq(keys, ",") {
+		if key != "" {
+			each = append(each, &jsonschema.Schema{Required: []string{key}})
+		}
+	}
+	return each
 }
 
 func withoutDoc(tag reflect.StructTag) reflect.StructTag {
