@@ -4,12 +4,15 @@ package aggregator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tollgate/aggregator/auth"
 	"tollgate/aggregator/bridge"
 	"tollgate/aggregator/catalog"
 	"tollgate/policy"
+	"tollgate/policy/limit"
+	"tollgate/store"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -29,6 +32,8 @@ type Call struct {
 	Meta    wire.Meta // overlay of Params
 	Toolset string    // "" for everything
 	Client  bridge.Client
+	// Transport is http or stdio; SourceIP the address of the client, "" = not known.
+	Transport, SourceIP string
 	// LogLevel is the least severe log level the client wants for this call, "" for none.
 	LogLevel string
 	// Mirrored checks the Mcp-Param-* headers against Params; nil where there are no headers.
@@ -51,6 +56,11 @@ type Reply struct {
 	Error  *wire.Error
 	End    End
 	Task   *TaskStatus // of a call that created a task or asked after one, else nil
+	// Refusal says why the rules refused the call, nil when they did not. Decision is the id of what was decided.
+	Refusal  *Refusal
+	Decision string
+
+	raw []byte // the upstream's result before anything was taken from it
 }
 
 // target is where a call goes.
@@ -63,7 +73,10 @@ type target struct {
 	readOnly bool
 	unlisted bool // a resource in no list: any error of the upstream means that there is none
 	object   policy.Object
-	task     *task // nil for a call that is on no task
+	task     *task          // nil for a call that is on no task
+	entry    *catalog.Entry // nil for what is in no list
+	template *catalog.Entry // that made the address of object; nil for none
+	verdict  *verdict       // once decided
 }
 
 // Call runs one call through the gate. It never returns an error: every way it can end is a Reply. The principal comes
@@ -73,11 +86,12 @@ func (g *Gate) Call(ctx context.Context, caller *auth.Principal, c *Call) Reply 
 	if err != nil {
 		return g.failed(c, err)
 	}
-	view, err := rev.view(caller, c.Toolset)
+	w := rev.who(caller, g.now())
+	view, err := rev.view(w, c.Toolset)
 	if err != nil {
 		return g.failed(c, err)
 	}
-	to, reply := g.route(ctx, rev, view, caller, c)
+	to, reply := g.route(ctx, rev, view, w, c)
 	if to == nil {
 		return *reply
 	}
@@ -96,37 +110,125 @@ func (g *Gate) Call(ctx context.Context, caller *auth.Principal, c *Call) Reply 
 	if parked != nil {
 		return g.round(ctx, caller, c, to, parked, st.Round+1)
 	}
-	leave, reason := g.slots.enter(caller)
+	return g.decided(ctx, rev, w, c, to, st)
+}
+
+// decided goes on with a call that has a target: it is weighed, confirmed, admitted and made.
+func (g *Gate) decided(ctx context.Context, rev *revision, w *who, c *Call, to *target, st *bridge.State) Reply {
+	v, refusal := g.weigh(ctx, rev, w, c, to)
+	if refusal != nil {
+		return *g.refuse(c, v, refusal)
+	}
+	to.verdict = v
+	g.noteReason(v)
+	leave, reason := g.slots.enter(w.caller)
 	if leave == nil {
 		return g.refused(c, reason)
 	}
 	defer leave()
+	continues := g.continues(w, st)
+	if st != nil && st.Kind != bridge.Confirm && !continues {
+		st.Confirmed = false // it was for the call that this state has continued already
+	}
+	if reply := g.confirm(ctx, w, c, to, v, st); reply != nil {
+		return *reply
+	}
+	held, reply := g.reserve(ctx, w, c, to, g.intent(rev, w, c, to, continues), st)
+	if reply != nil {
+		return *reply
+	}
+	defer func() {
+		if p := recover(); p != nil { // what is counted as running must not stay so
+			_ = held.Settle(context.WithoutCancel(ctx), Outcome{End: GatewayFailed})
+			panic(p)
+		}
+	}()
+	return g.made(ctx, w, c, to, st, held)
+}
+
+// reserve has the ledger admit the call. A state that was good once is good again when it does not.
+func (g *Gate) reserve(ctx context.Context, w *who, c *Call, to *target, in *Intent, st *bridge.State) (Reservation, *Reply) {
 	if g.opts.Ledger == nil {
-		return g.failed(c, errNoLedger)
+		reply := g.failed(c, errNoLedger)
+		return nil, &reply
 	}
-	held, err := g.opts.Ledger.Reserve(ctx, &Intent{Caller: caller, Call: c, Object: to.object, Revision: rev.id})
-	if err != nil {
-		return g.failed(c, fmt.Errorf("ledger: %w", err))
+	held, err := g.opts.Ledger.Reserve(ctx, in)
+	if err == nil {
+		return held, nil
 	}
+	if st != nil {
+		g.once.forget(w.caller.Key(), st.ID)
+		g.rounds.forget(w.caller.Key(), st.ID)
+	}
+	var exceeded *store.ExceededError
+	if errors.As(err, &exceeded) {
+		return nil, g.refuse(c, to.verdict, overLimit(exceeded))
+	}
+	reply := g.failed(c, fmt.Errorf("ledger: %w", err))
+	return nil, &reply
+}
+
+// made makes a call that has been admitted.
+func (g *Gate) made(ctx context.Context, w *who, c *Call, to *target, st *bridge.State, held Reservation) Reply {
 	switch {
 	case to.detached(c):
-		return g.park(ctx, caller, c, to, held)
+		return g.park(ctx, w.caller, c, to, held)
 	case !c.Client.Revision.Modern():
-		return g.settle(ctx, c, held, g.converse(ctx, caller, c, to))
+		return g.settle(ctx, c, to, held, g.converse(ctx, w.caller, c, to))
 	}
-	out := g.exchange(ctx, caller, c, to, newRelay(c))
+	out := g.exchange(ctx, w.caller, c, to, newRelay(c, to.verdict.redact))
 	if out.Error == nil && interactive(c.Method) && bridge.IsInputRequired(out.Result) {
-		out = g.sealed(caller, c, to, st, out)
+		out = g.sealed(w.caller, c, to, st, out)
 	}
-	return g.settle(ctx, c, held, out)
+	return g.settle(ctx, c, to, held, out)
+}
+
+// intent is what the ledger is asked to admit.
+func (g *Gate) intent(rev *revision, w *who, c *Call, to *target, continues bool) *Intent {
+	in := &Intent{
+		Decision: to.verdict.id, Caller: w.caller, Call: c, Object: to.object, Revision: rev.id, Input: to.verdict.input,
+		Continues: continues,
+	}
+	if a := to.verdict.admission; a != nil {
+		in.Claims, in.Cost = a.Claims, a.Cost
+	}
+	return in
 }
 
 // settle writes down how a call ended. The client may be gone; what happened must still be written.
-func (g *Gate) settle(ctx context.Context, c *Call, held Reservation, out Reply) Reply {
-	if err := held.Settle(context.WithoutCancel(ctx), Outcome{End: out.End, Bytes: len(out.Result), Task: out.Task}); err != nil {
+func (g *Gate) settle(ctx context.Context, c *Call, to *target, held Reservation, out Reply) Reply {
+	ctx = context.WithoutCancel(ctx)
+	out.Decision = to.verdict.id
+	end := Outcome{End: out.End, Bytes: len(out.Result), Task: out.Task}
+	if a := to.verdict.admission; a != nil && a.Cost > 0 && out.End == Answered {
+		end.Cost, end.Overrun = g.cost(ctx, c, a, out.raw)
+	}
+	if err := held.Settle(ctx, end); err != nil {
 		return g.failed(c, fmt.Errorf("ledger: %w", err))
 	}
-	return out
+	return g.capped(c, to, out)
+}
+
+// cost is what an answered call cost: what its limits read in the result, and the ceiling when they cannot.
+func (g *Gate) cost(ctx context.Context, c *Call, a *limit.Admission, result []byte) (cost, overrun int64) {
+	cost, overrun, err := a.Settle(ctx, result)
+	if err != nil {
+		g.log.Warn("the cost of a call could not be read in its result; its ceiling is charged", "method", c.Method, "error", err)
+		return a.Cost, 0
+	}
+	return cost, overrun
+}
+
+// capped withholds a result that is larger than the rules allow.
+func (g *Gate) capped(c *Call, to *target, out Reply) Reply {
+	most := to.verdict.maxBytes
+	if most == 0 || int64(len(out.Result)) <= most || out.End == InputRequired {
+		return out
+	}
+	return *g.refuse(c, to.verdict, &Refusal{
+		Code:     CodeResultSize,
+		Sentence: fmt.Sprintf("the tool answered, but its result of %d bytes is larger than the %d that are allowed: ask for less", len(out.Result), most),
+	})
 }
 
 // exchange asks the upstream once and translates its answer to the client's era.
@@ -136,7 +238,7 @@ func (g *Gate) exchange(ctx context.Context, caller *auth.Principal, c *Call, to
 		return g.upstreamFailed(c, err)
 	}
 	if answer.Error != nil && answer.Error.Code == wire.CodeURLElicitation && c.Client.Revision.Modern() && interactive(c.Method) {
-		return g.urlQuestions(caller, c, to, answer.Error)
+		return g.urlQuestions(caller, c, to, to.verdict.redact.Error(answer.Error))
 	}
 	return g.withTask(caller, c, to, answer.Revision, g.translate(c, to, answer))
 }
@@ -152,6 +254,7 @@ func (g *Gate) request(caller *auth.Principal, c *Call, to *target, params []byt
 		Progress:           len(c.Meta.ProgressToken) > 0,
 		ParamHeaders:       to.headers,
 		ReadOnly:           to.readOnly,
+		Timeout:            to.verdict.timeout(),
 		Owner:              caller.Key(),
 		Legacy:             !c.Client.Revision.Modern() && c.Client.Interactive(),
 		Peer:               peer,
@@ -165,175 +268,13 @@ func (g *Gate) translate(c *Call, to *target, answer *upstream.Reply) Reply {
 		return *unknownResource(c.Client.Revision, to.shown)
 	}
 	if answer.Error != nil {
-		return Reply{Error: bridge.Error(c.Client.Revision, answer.Revision, c.Method, answer.Error), End: Answered}
+		e := to.verdict.redact.Error(answer.Error)
+		return Reply{Error: bridge.Error(c.Client.Revision, answer.Revision, c.Method, e), End: Answered}
 	}
-	result, err := bridge.Result(c.Client.Revision, answer.Revision, c.Method, answer.Result)
+	redacted := to.verdict.redact.Result(c.Method, answer.Result)
+	result, err := bridge.Result(c.Client.Revision, answer.Revision, c.Method, redacted)
 	if err != nil {
 		return g.upstreamFailed(c, protocolError(to, err.Error()))
 	}
-	return Reply{Result: result, End: Answered}
-}
-
-// route finds where a call goes, or the reply that ends it.
-func (g *Gate) route(ctx context.Context, rev *revision, view *catalog.View, caller *auth.Principal, c *Call) (*target, *Reply) {
-	switch c.Method {
-	case MethodCallTool, MethodGetPrompt:
-		return routeName(view, c)
-	case MethodReadResource:
-		return routeURI(ctx, rev, view, caller, c)
-	case MethodComplete:
-		return routeCompletion(view, c)
-	case MethodGetTask, MethodUpdateTask, MethodCancelTask:
-		if c.Client.Revision.Modern() {
-			return g.routeTask(rev, view, caller, c)
-		}
-	}
-	return nil, &Reply{Error: &wire.Error{Code: wire.CodeMethodNotFound, Message: fmt.Sprintf("unknown method %q", c.Method)}, End: Unknown}
-}
-
-func routeName(view *catalog.View, c *Call) (*target, *Reply) {
-	raw, _ := wire.Lookup(c.Params, "name")
-	name, ok := wire.String(raw)
-	if !ok {
-		return nil, invalid("params.name must be a string")
-	}
-	find := view.Tool
-	if c.Method == MethodGetPrompt {
-		find = view.Prompt
-	}
-	e, ok := find(name)
-	if !ok {
-		return nil, unknownName(c.Method, name)
-	}
-	return &target{
-		upstream: e.Upstream, shown: name, params: upstreamParams(c.Params, "name", e.Name, e.OriginalName),
-		headers: e.ParamHeaders, readOnly: e.ReadOnly || c.Method == MethodGetPrompt, object: e.Object,
-	}, nil
-}
-
-func routeURI(ctx context.Context, rev *revision, view *catalog.View, caller *auth.Principal, c *Call) (*target, *Reply) {
-	raw, _ := wire.Lookup(c.Params, "uri")
-	uri, ok := wire.String(raw)
-	if !ok {
-		return nil, invalid("params.uri must be a string")
-	}
-	if e, own, ok := readable(ctx, rev, view, caller, uri); ok {
-		return &target{upstream: e.Upstream, shown: uri, params: upstreamParams(c.Params, "uri", uri, own), readOnly: true, object: e.Object}, nil
-	}
-	o, ok := unlisted(ctx, rev, view, caller, uri)
-	if !ok {
-		return nil, unknownResource(c.Client.Revision, uri)
-	}
-	return &target{upstream: o.Upstream, shown: uri, params: upstreamParams(c.Params, "uri", uri, o.URI), readOnly: true, unlisted: true, object: o}, nil
-}
-
-// readable finds the resource shown as uri, in a list or through a template. What a template makes is a resource that no
-// list shows, so the policy decides on it too: a pattern that hides it holds whichever way it is named. The address of an
-// app that some tool names belongs to that tool's upstream, whatever another one's template matches.
-func readable(ctx context.Context, rev *revision, view *catalog.View, caller *auth.Principal, uri string) (e *catalog.Entry, own string, ok bool) {
-	if _, _, app := rev.catalog.App(uri); app {
-		return nil, "", false
-	}
-	e, own, ok = view.Resource(uri)
-	if !ok || e.Kind != catalog.Template {
-		return e, own, ok
-	}
-	o, listed := rev.catalog.ResourceObject(e.Upstream, own)
-	return e, own, listed || rev.allowed(ctx, caller.Policy(), o)
-}
-
-// unlisted finds who serves a URI that is in no list: results may link to such resources. It is the one upstream that
-// serves resources and where the caller may read it; with several, asking each would show one what belongs to another. The
-// app of a tool is its upstream's. The URI of o is the upstream's own.
-func unlisted(ctx context.Context, rev *revision, view *catalog.View, caller *auth.Principal, uri string) (o policy.Object, ok bool) {
-	if up, own, app := rev.catalog.App(uri); app {
-		o, _ = rev.catalog.ResourceObject(up, own)
-		shown := o
-		shown.URI = uri
-		return o, view.Includes(shown) && rev.allowed(ctx, caller.Policy(), o)
-	}
-	for _, up := range rev.catalog.ResourceUpstreams() {
-		candidate, listed := rev.catalog.ResourceObject(up, uri)
-		if listed || !view.Includes(candidate) || !rev.allowed(ctx, caller.Policy(), candidate) {
-			continue
-		}
-		if ok {
-			return policy.Object{}, false
-		}
-		o, ok = candidate, true
-	}
-	return o, ok
-}
-
-func routeCompletion(view *catalog.View, c *Call) (*target, *Reply) {
-	ref, _ := wire.Lookup(c.Params, "ref")
-	kind, _ := wire.Lookup(ref, "type")
-	switch t, _ := wire.String(kind); t {
-	case "ref/prompt":
-		raw, _ := wire.Lookup(ref, "name")
-		name, ok := wire.String(raw)
-		if !ok {
-			return nil, invalid("params.ref.name must be a string")
-		}
-		e, ok := view.Prompt(name)
-		if !ok {
-			return nil, unknownName(MethodGetPrompt, name)
-		}
-		return completion(c, e.Upstream, rename(ref, "name", e.Name, e.OriginalName), e.Object), nil
-	case "ref/resource":
-		raw, _ := wire.Lookup(ref, "uri")
-		uri, ok := wire.String(raw)
-		if !ok {
-			return nil, invalid("params.ref.uri must be a string")
-		}
-		e, own, ok := view.Reference(uri)
-		if !ok {
-			return nil, unknownResource(c.Client.Revision, uri)
-		}
-		return completion(c, e.Upstream, rename(ref, "uri", uri, own), e.Object), nil
-	}
-	return nil, invalid(`params.ref.type must be "ref/prompt" or "ref/resource"`)
-}
-
-func completion(c *Call, up string, ref []byte, o policy.Object) *target {
-	params := clientParams(c.Params)
-	if old, _ := wire.Lookup(c.Params, "ref"); string(old) != string(ref) {
-		params = wire.Set(params, "ref", ref)
-	}
-	return &target{upstream: up, params: params, readOnly: true, object: o}
-}
-
-// upstreamParams are the params with the upstream's own name and without what belongs to the client's connection.
-func upstreamParams(params []byte, key, shown, own string) []byte {
-	return rename(clientParams(params), key, shown, own)
-}
-
-func rename(obj []byte, key, shown, own string) []byte {
-	if shown == own {
-		return obj
-	}
-	return wire.Set(obj, key, wire.AppendString(nil, own))
-}
-
-func clientParams(params []byte) []byte {
-	meta, ok := wire.Lookup(params, "_meta")
-	if !ok {
-		return params
-	}
-	params = wire.StripMeta(params)
-	if _, ok := wire.Lookup(meta, wire.MetaProgressToken); !ok {
-		return params
-	}
-	meta, _ = wire.Lookup(params, "_meta")
-	if meta = wire.Delete(meta, wire.MetaProgressToken); isEmptyObject(meta) {
-		return wire.Delete(params, "_meta")
-	}
-	return wire.Set(params, "_meta", meta)
-}
-
-func isEmptyObject(obj []byte) bool {
-	for range wire.Members(obj) {
-		return false
-	}
-	return true
+	return Reply{Result: result, End: Answered, raw: answer.Result}
 }

@@ -4,17 +4,25 @@
 //
 // # Data flow
 //
-//	client ─► edge ─► auth ─► [Gate.View] (list) or [Gate.Call] (everything that reaches an upstream)
-//	    1 lookup in the caller's view   memory only; hidden and missing are the same answer
-//	    2 access decision               the view's bitset, filled once per principal class by the Decider
-//	    3 limits                        seam, filled by the limits engine
-//	    4 Ledger.Reserve                admits the call and writes the intent
-//	    5 Upstreams.Call                the network
-//	    6 era translation, obligations  package bridge
-//	    7 Reservation.Settle            the outcome, with a context that outlives the client
+//	client ─► edge ─► auth ─► [Gate.Speaker] ─► [Gate.View] (list) or [Gate.Call] (everything that reaches an upstream)
+//	    1 roles                         those of the credential and of [Bindings], as they are at this moment
+//	    2 lookup in the caller's view   memory only; hidden and missing are the same answer
+//	    3 terms                         what is asked of every such call: scopes, constraints, obligations, limits; kept
+//	    4 Decider.Decide                call rules: the policy of the operator about arguments, time and the rest
+//	    5 arguments                     against the schema that the caller was shown (package narrow)
+//	    6 limits                        CEL: may it, and what does it claim (package limit)
+//	    7 confirmation                  the user is asked, where the rules want it
+//	    8 Ledger.Reserve                all claims at once or none, with the intent; the only place that counts
+//	    9 Upstreams.Call                the network
+//	   10 obligations, era translation  packages redact and bridge
+//	   11 Reservation.Settle            the outcome, with a context that outlives the client
 //
-// A revision is one immutable value: catalog, decider, toolsets and the decisions made so far. [Gate.Publish] and
+// A revision is one immutable value: catalog, rules and what was computed from them so far. [Gate.Publish] and
 // [Gate.Refresh] swap it atomically; a call loads it once and sees one revision throughout.
+//
+// Steps 3 to 7 are in verdict.go and confirm.go; [Gate.Explain] runs the same steps and counts nothing. What depends on
+// the principal and the object only is decided once for each principal class and kept; constraints narrow the schema that
+// the class is shown.
 //
 // # Ends
 //
@@ -28,6 +36,24 @@
 // between modern peers, where the gate keeps nothing and each round says that the call goes on ([InputRequired]). A client
 // of an earlier revision that can be asked is served in its own era where the upstream speaks both, since tools may ask
 // there in another way.
+//
+// # Confirmation
+//
+// A call that the user has to confirm is asked for by elicitation: a modern client in the result, with a state sealed for
+// this caller, tool and arguments that is good once, in this process, for five minutes; a client of an earlier revision
+// within its call. Who cannot be asked is refused. Nothing is reserved before the answer.
+//
+// # Why a later round counts once
+//
+// 2026-11-25. A call that its modern upstream asks questions in comes as several requests. They are one call for its rates:
+// the sealed state of a round makes the next request a part of it. A state can be sent again, though, and its upstream may
+// then run the whole call anew. So each state continues a call once; brought back again, or to another process, it begins a
+// call that is counted like any other.
+//
+// # Why tasks carry their redactions
+//
+// 2026-11-25. What a task says comes later, when the arguments that a rule looked at are gone and the rules may be others.
+// The pointers to redact are therefore sealed into the id of the task, and what its tool asks for by then is added.
 //
 // # Tasks
 //
@@ -44,8 +70,11 @@
 //  1. Fail closed: no policy, no ledger => no call (TestFailClosed).
 //  2. No answered call without an outcome (TestSettledOnce).
 //  3. Identity comes from the credential: the principal is a parameter, never a context value (TestIdentityFromCredential in auth).
-//  4. Hidden = missing, byte for byte (TestHiddenIsMissing).
-//  5. Inbound credentials never travel upstream (TestCredentialsStay in conformance).
-//  6. What the upstream sent is what the client gets (TestLossTable in conformance).
-//  7. One dead upstream changes nothing for the others (TestHostileUpstreams in conformance).
+//  4. Hidden = missing, byte for byte and in time (TestHiddenIsMissing, TestHiddenTakesAsLong); callable = listed
+//     (TestCallableIsListed).
+//  5. Limits hold exactly at any concurrency, and a refused call uses up nothing (TestExactAdmission, TestLimits).
+//  6. What a rule redacts reaches nobody it binds (TestRedaction, TestRedactionOfTasks).
+//  7. Inbound credentials never travel upstream (TestCredentialsStay in conformance).
+//  8. What the upstream sent is what the client gets (TestLossTable in conformance).
+//  9. One dead upstream changes nothing for the others (TestHostileUpstreams in conformance).
 package aggregator

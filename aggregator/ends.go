@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"tollgate/aggregator/bridge"
+	"tollgate/store"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -29,7 +31,10 @@ const (
 	TaskCreated End = "task"
 )
 
-var errNoLedger = errors.New("no ledger is configured")
+var (
+	errNoLedger  = errors.New("no ledger is configured")
+	errNoReasons = errors.New("this policy engine cannot explain its decisions")
+)
 
 func invalid(message string) *Reply {
 	return &Reply{Error: &wire.Error{Code: wire.CodeInvalidParams, Message: message}, End: Unknown}
@@ -57,6 +62,31 @@ func (g *Gate) refused(c *Call, sentence string) Reply {
 	return Reply{Result: bridge.ToolError(c.Client.Revision, sentence), End: Refused}
 }
 
+// refuse is the answer to a call that a rule or limit refused: its sentence and the id of the decision. What only operators
+// may know goes to the log.
+func (g *Gate) refuse(c *Call, v *verdict, r *Refusal) *Reply {
+	g.log.Info("call refused", "decision", v.id, "code", r.Code, "rule", r.Rule, "reason", r.Sentence, "detail", r.Detail,
+		"subject", v.input.Principal.Subject, "actor", v.input.Principal.Actor, "method", c.Method, "object", v.input.Object.Name,
+		"upstream", v.input.Object.Upstream, "original_name", v.input.Object.OriginalName)
+	// Names of roles and rules are for operators. Those of limits are written for callers, and are in the sentence.
+	reply := g.refused(c, fmt.Sprintf("refused: %s (decision %s)", r.Sentence, v.id))
+	reply.Refusal, reply.Decision = r, v.id
+	return &reply
+}
+
+// overLimit says that a limit is used up, and when to come back.
+func overLimit(e *store.ExceededError) *Refusal {
+	r := &Refusal{Code: CodeRate, Rule: e.Claim.Limit, RetryAfter: e.RetryAfter}
+	if e.Claim.Concurrency > 0 {
+		r.Code = CodeConcurrency
+		r.Sentence = fmt.Sprintf("limit reached: %q: %d of %d calls are running; wait for one to end", e.Claim.Limit, e.Used, e.Claim.Concurrency)
+		return r
+	}
+	seconds := int64(math.Ceil(e.RetryAfter.Seconds()))
+	r.Sentence = fmt.Sprintf("limit reached: %q: %d of %d calls within %s are used; try again in %d s", e.Claim.Limit, e.Used, e.Claim.Rate, e.Claim.Window, seconds)
+	return r
+}
+
 // upstreamFailed names the upstream and says whether the request may have been executed. A call its own client gave up
 // is cancelled, not failed.
 func (g *Gate) upstreamFailed(c *Call, err error) Reply {
@@ -66,7 +96,7 @@ func (g *Gate) upstreamFailed(c *Call, err error) Reply {
 		return Reply{Error: &wire.Error{Code: wire.CodeUpstreamFailed, Message: "the call was cancelled"}, End: Cancelled}
 	case errors.As(err, &up):
 		g.log.Warn("upstream failed", "upstream", up.Upstream, "method", c.Method, "kind", up.Kind, "error", err)
-		return Reply{Error: &wire.Error{Code: wire.CodeUpstreamFailed, Message: up.Error(), Data: failureData(up)}, End: UpstreamFailed}
+		return Reply{Error: &wire.Error{Code: wire.CodeUpstreamFailed, Message: up.Public(), Data: failureData(up)}, End: UpstreamFailed}
 	}
 	return g.failed(c, err)
 }

@@ -15,6 +15,7 @@ import (
 	"tollgate/aggregator/auth"
 	"tollgate/aggregator/bridge"
 	"tollgate/aggregator/catalog"
+	"tollgate/policy/limit"
 )
 
 // Options configure a [Gate].
@@ -34,13 +35,21 @@ type Options struct {
 	SealingKey []byte
 	// Lot bounds the calls that wait for their clients' answers; nil: its defaults.
 	Lot *bridge.LotOptions
+	// Now is the clock of bindings, decisions and confirmations; nil: time.Now.
+	Now func() time.Time
 }
 
-// Rules are what an operator's configuration decides: who sees what, and in which subsets.
+// Rules are what an operator's configuration decides: who sees what, in which subsets, and how much of it.
 type Rules struct {
 	Decider  Decider
-	Toolsets map[string]*catalog.Toolset
-	PageSize int // entries per list page; 0: the catalog's default
+	Limits   *limit.Set // nil: none
+	Bindings *Bindings  // nil: principals have the roles of their credentials only
+	// Includes are the roles that each role includes, all the way down.
+	Includes map[string][]string
+	// Delegations are the roles whose holders may act for others.
+	Delegations map[string]auth.Delegation
+	Toolsets    map[string]*catalog.Toolset
+	PageSize    int // entries per list page; 0: the catalog's default
 }
 
 // Gate is the one way to an upstream. Safe for concurrent use.
@@ -51,6 +60,9 @@ type Gate struct {
 	sealer  *bridge.Sealer
 	lot     *bridge.Lot
 	node    string // this process, in sealed states
+	now     func() time.Time
+	once    *onceOnly // confirmations
+	rounds  *onceOnly // later rounds of calls
 	current atomic.Pointer[revision]
 
 	settled   chan struct{} // closed once the start is over
@@ -60,6 +72,8 @@ type Gate struct {
 	rules    Rules
 	catalog  *catalog.Snapshot
 	watchers []func()
+	expiry   *time.Timer // of the binding that ends next; nil for none
+	closed   bool
 }
 
 // New returns a gate that refuses everything until [Gate.Publish] gave it rules.
@@ -67,7 +81,10 @@ func New(opts *Options) (*Gate, error) {
 	if opts == nil || opts.Upstreams == nil {
 		return nil, errors.New("aggregator: Options.Upstreams is required")
 	}
-	g := &Gate{opts: *opts, log: opts.Log, settled: make(chan struct{})}
+	g := &Gate{opts: *opts, log: opts.Log, settled: make(chan struct{}), now: opts.Now}
+	if g.now == nil {
+		g.now = time.Now
+	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -88,11 +105,12 @@ func New(opts *Options) (*Gate, error) {
 		}
 	}
 	var err error
-	if g.sealer, err = bridge.NewSealer(key, nil); err != nil {
+	if g.sealer, err = bridge.NewSealer(key, g.now); err != nil {
 		return nil, fmt.Errorf("aggregator: %w", err)
 	}
 	g.lot, g.node = bridge.NewLot(g.opts.Lot), rand.Text()
 	g.slots = newAdmission(g.opts.MaxInFlight)
+	g.once, g.rounds = newOnceOnly(confirmTTL), newOnceOnly(relayTTL)
 	g.catalog = catalog.Build(nil, nil)
 	return g, nil
 }
@@ -148,6 +166,24 @@ func (g *Gate) swap() {
 	next := newRevision(g.catalog, g.rules, g.opts.ServerInfo, g.log)
 	next.inherit(old)
 	g.current.Store(next)
+	g.expect()
+}
+
+// expect has the watchers told when the next binding ends: those who lose a role by it see other lists. g.mu is held.
+func (g *Gate) expect() {
+	if g.expiry != nil {
+		g.expiry.Stop()
+		g.expiry = nil
+	}
+	now := g.now()
+	if end := g.rules.Bindings.nextEnd(now); !end.IsZero() && !g.closed {
+		g.expiry = time.AfterFunc(end.Sub(now), func() {
+			g.notify()
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.expect()
+		})
+	}
 }
 
 // Watch registers f, called after every change of the revision. f must return fast. There is no way to unregister:
@@ -179,7 +215,7 @@ func (g *Gate) View(ctx context.Context, caller *auth.Principal, toolset string)
 	if err != nil {
 		return nil, err
 	}
-	return rev.view(caller, toolset)
+	return rev.view(rev.who(caller, g.now()), toolset)
 }
 
 // HasToolset reports whether /mcp/<name> exists.
@@ -227,4 +263,10 @@ func (g *Gate) Catalog() *catalog.Snapshot {
 func (g *Gate) Problems() []catalog.Problem { return g.Catalog().Problems }
 
 // Close gives up the calls that wait for their clients' answers and waits for their end.
-func (g *Gate) Close() { g.lot.Close() }
+func (g *Gate) Close() {
+	g.mu.Lock()
+	g.closed = true
+	g.expect()
+	g.mu.Unlock()
+	g.lot.Close()
+}

@@ -48,15 +48,20 @@ func (a *answers) Unsubscribe(context.Context, string, string) error { return ni
 func (a *answers) Settled(context.Context) error                     { return nil }
 
 // allow decides by one function.
-type allow func(o policy.Object) bool
+func allow(f func(o policy.Object) bool) aggregator.Decider { return decider{f: f} }
 
-func (allow) Class(p *policy.Principal) string { return strings.Join(p.Roles, ",") }
-func (allow) Revision() string                 { return "r" }
+type decider struct {
+	aggregator.Unconditional
+	f func(o policy.Object) bool
+}
 
-func (f allow) Access(_ context.Context, _ *policy.Principal, objects []policy.Object) ([]bool, error) {
+func (decider) Class(p *policy.Principal) string { return strings.Join(p.Roles, ",") }
+func (decider) Revision() string                 { return "r" }
+
+func (d decider) Access(_ context.Context, _ *policy.Principal, objects []policy.Object) ([]bool, error) {
 	out := make([]bool, len(objects))
 	for i, o := range objects {
-		out[i] = f(o)
+		out[i] = d.f(o)
 	}
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"tollgate/aggregator/auth"
 	"tollgate/aggregator/bridge"
+	"tollgate/aggregator/redact"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -54,7 +55,7 @@ func (g *Gate) reopen(caller *auth.Principal, c *Call, to *target) (*bridge.Stat
 	switch st.Kind {
 	case bridge.Relayed:
 		to.params = bridge.Retry(to.params, answers, st.Inner, st.HasInner)
-	case bridge.Again:
+	case bridge.Again, bridge.Confirm:
 		to.params = bridge.Retry(to.params, nil, "", false)
 	case bridge.Parking:
 		p, ok := g.lot.Take(st.Call, caller.Key())
@@ -76,18 +77,22 @@ func (to *target) detached(c *Call) bool {
 // park runs a call that may have to wait for its client between two of the client's requests.
 func (g *Gate) park(ctx context.Context, caller *auth.Principal, c *Call, to *target, held Reservation) Reply {
 	p, err := g.lot.Start(caller.Key(), func(ctx context.Context, p *bridge.Parked) {
-		reply := g.exchange(ctx, caller, c, to, &parkedPeer{p, &c.Client})
-		p.Value = g.settle(ctx, c, held, reply)
+		reply := g.exchange(ctx, caller, c, to, &parkedPeer{p, &c.Client, to.verdict.redact})
+		p.Value = g.settle(ctx, c, to, held, reply)
 	})
 	if err != nil {
-		return g.settle(ctx, c, held, g.failed(c, err))
+		return g.settle(ctx, c, to, held, g.failed(c, err))
 	}
 	return g.round(ctx, caller, c, to, p, 1)
 }
 
 // round serves one request of a client whose call may be waiting.
 func (g *Gate) round(ctx context.Context, caller *auth.Principal, c *Call, to *target, p *bridge.Parked, n int) Reply {
-	questions, done, err := p.Round(ctx, newRelay(c).Notify)
+	notify := func(string, []byte) {}
+	if peer := newRelay(c, nil); peer != nil { // what comes has been redacted
+		notify = peer.Notify
+	}
+	questions, done, err := p.Round(ctx, notify)
 	switch {
 	case errors.Is(err, bridge.ErrTooMany):
 		return g.refused(c, "too many of your calls are waiting for answers; answer or abandon some first")
@@ -108,9 +113,12 @@ func (g *Gate) round(ctx context.Context, caller *auth.Principal, c *Call, to *t
 type parkedPeer struct {
 	parked *bridge.Parked
 	client *bridge.Client
+	redact *redact.Rule
 }
 
-func (p *parkedPeer) Notify(method string, params []byte) { p.parked.Notify(method, params) }
+func (p *parkedPeer) Notify(method string, params []byte) {
+	p.parked.Notify(method, p.redact.Notification(method, params))
+}
 
 func (p *parkedPeer) Ask(ctx context.Context, method string, params []byte) ([]byte, *wire.Error) {
 	if !p.client.CanAsk(&bridge.Question{Method: method, Params: params}) {
@@ -139,10 +147,7 @@ func (g *Gate) sealed(caller *auth.Principal, c *Call, to *target, st *bridge.St
 // seal puts the upstream's state of an input_required result into one of ours, so that a client can bring it back to the
 // same upstream and request only.
 func (g *Gate) seal(caller *auth.Principal, c *Call, to *target, st *bridge.State, result []byte) ([]byte, error) {
-	next := bridge.State{Kind: bridge.Relayed, Upstream: to.upstream, Round: 1}
-	if st != nil {
-		next.Round = st.Round + 1
-	}
+	next := g.nextState(bridge.Relayed, to, st)
 	next.Inner, next.HasInner = bridge.RequestState(result)
 	text, err := g.sealer.Seal(next, g.binding(caller, c, to), relayTTL)
 	if err != nil {
@@ -151,12 +156,28 @@ func (g *Gate) seal(caller *auth.Principal, c *Call, to *target, st *bridge.Stat
 	return wire.Set(result, "requestState", wire.AppendString(nil, text)), nil
 }
 
+// nextState is a state of the next round of a call. It counts as a part of the same call once.
+func (g *Gate) nextState(kind bridge.StateKind, to *target, st *bridge.State) bridge.State {
+	next := bridge.State{Kind: kind, Upstream: to.upstream, Round: 1, Node: g.node, ID: newDecisionID(g.now()), Confirmed: len(to.verdict.obligations.Confirm) > 0}
+	if st != nil {
+		next.Round = st.Round + 1
+	}
+	return next
+}
+
+// continues reports whether st makes its request a part of a call that was admitted before. A state that comes back again,
+// or from another process, begins a call of its own: its upstream may run the whole of it.
+func (g *Gate) continues(w *who, st *bridge.State) bool {
+	return st != nil && (st.Kind == bridge.Relayed || st.Kind == bridge.Again) && st.Node == g.node &&
+		g.rounds.use(w.caller.Key(), st.ID, g.now())
+}
+
 // converse runs a call of a client of an earlier revision: what a modern upstream asks in its results, the client is asked
 // within its call.
 func (g *Gate) converse(ctx context.Context, caller *auth.Principal, c *Call, to *target) Reply {
 	ctx, cancel := context.WithTimeout(ctx, maxConversation)
 	defer cancel()
-	peer := newRelay(c)
+	peer := newRelay(c, to.verdict.redact)
 	params := to.params
 	for round := 0; ; round++ {
 		answer, err := g.opts.Upstreams.Call(ctx, to.upstream, g.request(caller, c, to, params, peer))
@@ -233,10 +254,13 @@ func (g *Gate) urlQuestions(caller *auth.Principal, c *Call, to *target, e *wire
 			break
 		}
 	}
-	if len(questions) == 0 {
+	switch {
+	case len(questions) == 0 && c.Method != MethodCallTool:
+		return Reply{Error: &wire.Error{Code: wire.CodeRefused, Message: "the upstream wants the user to visit a URL, which this client cannot show: " + e.Message}, End: Answered}
+	case len(questions) == 0:
 		return Reply{Result: bridge.ToolError(c.Client.Revision, e.Message+" "+string(e.Data)), End: Answered}
 	}
-	state, err := g.sealer.Seal(bridge.State{Kind: bridge.Again, Upstream: to.upstream, Round: 1}, g.binding(caller, c, to), relayTTL)
+	state, err := g.sealer.Seal(g.nextState(bridge.Again, to, nil), g.binding(caller, c, to), relayTTL)
 	if err != nil {
 		return g.failed(c, err)
 	}

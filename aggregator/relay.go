@@ -5,6 +5,7 @@ package aggregator
 import (
 	"context"
 
+	"tollgate/aggregator/redact"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -15,13 +16,14 @@ type relay struct {
 	peer  Peer
 	token []byte
 	level int // rank of the least severe message wanted; -1 for none
+	rule  *redact.Rule
 }
 
-func newRelay(c *Call) upstream.Peer {
+func newRelay(c *Call, rule *redact.Rule) upstream.Peer {
 	if c.Peer == nil {
 		return nil
 	}
-	r := &relay{peer: c.Peer, token: c.Meta.ProgressToken, level: -1}
+	r := &relay{peer: c.Peer, token: c.Meta.ProgressToken, level: -1, rule: rule}
 	if !c.Client.Revision.Modern() {
 		r.level = 0 // without logging/setLevel the earlier revisions leave the choice to the server
 	}
@@ -32,6 +34,7 @@ func newRelay(c *Call) upstream.Peer {
 }
 
 func (r *relay) Notify(method string, params []byte) {
+	params = r.rule.Notification(method, params)
 	switch method {
 	case "notifications/progress":
 		if len(r.token) == 0 {

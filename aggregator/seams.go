@@ -7,6 +7,7 @@ import (
 
 	"tollgate/aggregator/auth"
 	"tollgate/policy"
+	"tollgate/policy/limit"
 	"tollgate/upstream"
 )
 
@@ -19,6 +20,34 @@ type Decider interface {
 	Access(ctx context.Context, p *policy.Principal, objects []policy.Object) ([]bool, error)
 	// Revision identifies the rules; equal revisions decide alike.
 	Revision() string
+
+	// Conditional is false when no condition can hold for o, whoever asks.
+	Conditional(o *policy.Object) bool
+	// Conditions are what holds for p and each of objects whatever the call; principals of one class have the same.
+	Conditions(ctx context.Context, p *policy.Principal, objects []policy.Object) ([]policy.Conditions, error)
+	// Decide says whether one call may go on. It can only take away from what Access allows.
+	Decide(ctx context.Context, in *policy.Input) policy.Decision
+	// Dynamic is false when Decide allows every call.
+	Dynamic() bool
+}
+
+// Unconditional is the part of a [Decider] that asks nothing of a call which Access allows.
+type Unconditional struct{}
+
+// Conditional implements [Decider].
+func (Unconditional) Conditional(*policy.Object) bool { return false }
+
+// Conditions implements [Decider].
+func (Unconditional) Conditions(_ context.Context, _ *policy.Principal, objects []policy.Object) ([]policy.Conditions, error) {
+	return make([]policy.Conditions, len(objects)), nil
+}
+
+// Dynamic implements [Decider].
+func (Unconditional) Dynamic() bool { return false }
+
+// Decide implements [Decider].
+func (Unconditional) Decide(context.Context, *policy.Input) policy.Decision {
+	return policy.Decision{Allow: true}
 }
 
 // Upstreams reaches MCP servers by their configured names. [upstream.Set] implements it.
@@ -30,7 +59,7 @@ type Upstreams interface {
 }
 
 // Ledger admits calls. Reserve admits all claims of a call or none, and writes the audit intent; it is the only place
-// that counts anything. An error refuses the call.
+// that counts anything. An error refuses the call: a *[store.ExceededError] as refused, any other as failed.
 type Ledger interface {
 	Reserve(ctx context.Context, in *Intent) (Reservation, error)
 }
@@ -42,10 +71,18 @@ type Reservation interface {
 
 // Intent is what is known of a call before the upstream is asked.
 type Intent struct {
+	Decision string // id of the decision, as callers are told it
 	Caller   *auth.Principal
 	Call     *Call
 	Object   policy.Object
 	Revision string
+	Input    *policy.Input // the document that was decided on
+	// Claims are what the limits of the call count, Cost what it may cost at most, in nano-USD.
+	Claims []limit.Claim
+	Cost   int64
+	// Continues says that this is a later round of a call whose first one has been admitted: it counts as running but
+	// not as one more.
+	Continues bool
 }
 
 // Outcome is how a call ended. End is one of the End constants.
@@ -57,6 +94,8 @@ type Outcome struct {
 	End   End
 	Bytes int         // of the result
 	Task  *TaskStatus // the task that was created or asked after; nil for none
+	// Cost is what an answered call did cost in nano-USD, at most [Intent.Cost]; Overrun is what it said beyond that.
+	Cost, Overrun int64
 }
 
 // Unmetered is the Ledger that admits everything and records nothing. Choosing it is explicit: a Gate without a Ledger

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"tollgate/aggregator/auth"
+	"tollgate/aggregator/bridge"
 	"tollgate/upstream/wire"
 )
 
@@ -24,15 +25,38 @@ func (g *Gate) Subscribe(ctx context.Context, caller *auth.Principal, toolset, u
 	if err != nil {
 		return nil, g.failed(&Call{Method: "resources/subscribe"}, err).Error
 	}
-	view, err := rev.view(caller, toolset)
+	w := rev.who(caller, g.now())
+	view, err := rev.view(w, toolset)
 	if err != nil {
 		return nil, g.failed(&Call{Method: "resources/subscribe"}, err).Error
 	}
-	e, own, ok := readable(ctx, rev, view, caller, uri)
+	e, own, ok := readable(ctx, rev, view, w, uri)
 	if !ok {
 		return nil, unknownResource(client, uri).Error
 	}
+	c := &Call{Method: "resources/subscribe", Client: bridge.Client{Revision: client}}
+	to := &target{upstream: e.Upstream, shown: uri}
+	to.resource(rev, e, own)
+	v, refusal := g.weigh(ctx, rev, w, c, to)
+	if refusal != nil {
+		return nil, g.refuse(c, v, refusal).Error
+	}
+	to.verdict = v
+	if reply := g.confirm(ctx, w, c, to, v, nil); reply != nil {
+		return nil, reply.Error
+	}
+	held, reply := g.reserve(ctx, w, c, to, g.intent(rev, w, c, to, false), nil)
+	if reply != nil {
+		return nil, reply.Error
+	}
 	err = g.opts.Upstreams.Subscribe(ctx, e.Upstream, own)
+	out := Reply{End: Answered}
+	if err != nil {
+		out.End = UpstreamFailed
+	}
+	if settled := g.settle(ctx, c, to, held, out); settled.Error != nil {
+		return nil, settled.Error
+	}
 	var refused *wire.Error
 	switch {
 	case errors.As(err, &refused):
@@ -58,13 +82,14 @@ func (g *Gate) Sees(ctx context.Context, caller *auth.Principal, toolset, name, 
 	if err != nil {
 		return false
 	}
-	view, err := rev.view(caller, toolset)
+	w := rev.who(caller, g.now())
+	view, err := rev.view(w, toolset)
 	if err != nil {
 		return false
 	}
-	if e, _, ok := readable(ctx, rev, view, caller, uri); ok {
+	if e, _, ok := readable(ctx, rev, view, w, uri); ok {
 		return e.Upstream == name
 	}
-	o, ok := unlisted(ctx, rev, view, caller, uri)
+	o, ok := unlisted(ctx, rev, view, w, uri)
 	return ok && o.Upstream == name
 }

@@ -9,6 +9,7 @@ import (
 	"tollgate/aggregator/auth"
 	"tollgate/aggregator/bridge"
 	"tollgate/aggregator/catalog"
+	"tollgate/policy"
 	"tollgate/upstream/wire"
 )
 
@@ -24,6 +25,8 @@ const (
 	taskLife = 30 * 24 * time.Hour
 	// maxTaskID bounds an upstream's taskId in bytes: sealed it has to fit into a header.
 	maxTaskID = 1 << 10
+	// maxSealedID bounds the id as clients send it.
+	maxSealedID = 6 << 10
 )
 
 // TaskStatus is what the gateway saw of a task when a call ended that created it or asked after it.
@@ -40,7 +43,8 @@ func (t *TaskStatus) Terminal() bool {
 
 // task is the task a call is about.
 type task struct {
-	own, shown string // the upstream's id, and the one the client used
+	own, shown string              // the upstream's id, and the one the client used
+	owes       *policy.Obligations // those of the call it came from
 }
 
 func unknownTask() *Reply { return invalid("Unknown task") }
@@ -70,7 +74,8 @@ func (g *Gate) routeTask(rev *revision, view *catalog.View, caller *auth.Princip
 	}
 	return &target{
 		upstream: e.Upstream, shown: id, params: upstreamParams(c.Params, "taskId", id, st.Inner),
-		readOnly: c.Method == MethodGetTask, object: e.Object, task: &task{own: st.Inner, shown: id},
+		readOnly: c.Method == MethodGetTask, object: e.Object, entry: e,
+		task: &task{own: st.Inner, shown: id, owes: &policy.Obligations{Redact: st.Withheld, KeepText: st.Keep, MaxResultBytes: st.Cap}},
 	}, nil
 }
 
@@ -110,10 +115,17 @@ func (g *Gate) created(caller *auth.Principal, c *Call, to *target, up wire.Revi
 	if detail != "" {
 		return g.upstreamFailed(c, protocolError(to, detail))
 	}
-	st := bridge.State{Kind: bridge.Task, Upstream: to.upstream, Inner: own, Tool: to.object.OriginalName}
+	owed := to.verdict.obligations
+	st := bridge.State{
+		Kind: bridge.Task, Upstream: to.upstream, Inner: own, Tool: to.object.OriginalName,
+		Withheld: owed.Redact, Keep: owed.KeepText, Cap: to.verdict.maxBytes,
+	}
 	id, err := g.sealer.Seal(st, taskBinding(caller), taskLife)
 	if err != nil {
 		return g.failed(c, err)
+	}
+	if len(id) > maxSealedID {
+		return g.upstreamFailed(c, protocolError(to, "answered with a task, whose redactions do not fit into its id"))
 	}
 	return Reply{Result: bridge.RenameTask(out.Result, id), End: TaskCreated, Task: taskStatus(to, own, out.Result)}
 }

@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,8 @@ import (
 
 	"tollgate/aggregator"
 	"tollgate/policy"
+	"tollgate/policy/limit"
+	"tollgate/rego"
 	"tollgate/upstream"
 	"tollgate/upstream/upstreamtest"
 	"tollgate/upstream/wire"
@@ -67,7 +70,51 @@ func BenchmarkCall(b *testing.B) {
 		s := newStack(b, upstream.Config{Name: "up", InProcess: benchUpstream().InProcess})
 		benchHandler(b, s.edge, benchCall, "0123456789abcdef")
 	})
+	// With an argument constraint, a CEL check and two rates; then also with a Rego rule that reads the arguments.
+	for name, own := range map[string]string{
+		"ruled":      "",
+		"ruled/rego": "package tollgate.call\n\ndeny contains \"too long\" if count(input.arguments.text) > 1000\n",
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := newStack(b, upstream.Config{Name: "up", InProcess: benchUpstream().InProcess})
+			if err := s.gate.Publish(ruled(b, own)); err != nil {
+				b.Fatal(err)
+			}
+			benchHandler(b, s.edge, benchCall, "0123456789abcdef")
+		})
+	}
 	b.Run("naive", func(b *testing.B) { benchHandler(b, naive(b, benchUpstream()), benchCall, "0123456789abcdef") })
+}
+
+// ruled are rules that look at every call. own is a Rego file beside the shipped ones.
+func ruled(b *testing.B, own string) aggregator.Rules {
+	b.Helper()
+	modules, err := rego.Modules()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if own != "" {
+		modules["own.rego"] = own
+	}
+	limits := []policy.LimitRule{
+		{Name: "hour", Rate: "1000000000/hour"}, {Name: "team", Rate: "1000000000/day", Per: []string{"team"}}, {Name: "short", Require: "size(args.text) < 1000"},
+	}
+	roles := map[string]policy.Role{"all": {
+		Allow: []string{"*"}, Constraints: []policy.ConstraintRule{{Arguments: map[string]json.RawMessage{"text": []byte(`{"type":"string","maxLength":1000}`)}}},
+	}}
+	engine, err := policy.Load(b.Context(), &policy.Options{Modules: modules, Roles: roles})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var rules []limit.Rule
+	for i, l := range limits {
+		rules = append(rules, limit.Rule{Role: "all", Index: i, LimitRule: l})
+	}
+	set, err := limit.Compile(rules)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return aggregator.Rules{Decider: engine, Limits: set}
 }
 
 // naive is a proxy made of go-sdk parts.

@@ -78,12 +78,14 @@ func child(mode string) {
 			case mode == "die":
 				os.Exit(1)
 			case mode == "huge":
-				fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"`, r.ID)
-				chunk := strings.Repeat("x", 1<<20)
-				for range 300 {
-					fmt.Print(chunk)
-				}
-				fmt.Println(`"}],"resultType":"complete"}}`)
+				r.Stream(func(w io.Writer) {
+					fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"`, r.ID)
+					chunk := strings.Repeat("x", 1<<20)
+					for range 300 {
+						fmt.Fprint(w, chunk)
+					}
+					fmt.Fprintln(w, `"}],"resultType":"complete"}}`)
+				})
 			case os.Getenv("TOLLGATE_TEST_SEEN") != "":
 				f, err := os.OpenFile(os.Getenv("TOLLGATE_TEST_SEEN"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 				if err == nil {

@@ -27,7 +27,7 @@ type hall struct {
 }
 
 // names authenticates by names: the bearer token is the principal, who has the role of that name.
-type names struct{}
+type names struct{ noScopes }
 
 func (names) Request(r *http.Request) (*auth.Principal, *auth.Challenge) {
 	return person(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")), nil

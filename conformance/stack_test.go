@@ -18,6 +18,7 @@ import (
 	"tollgate/aggregator/edge"
 	"tollgate/policy"
 	"tollgate/rego"
+	"tollgate/store"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -31,9 +32,21 @@ type stack struct {
 }
 
 // oneCaller authenticates everybody as one principal.
-type oneCaller struct{ p *auth.Principal }
+type oneCaller struct {
+	noScopes
+	p *auth.Principal
+}
 
 func (o oneCaller) Request(*http.Request) (*auth.Principal, *auth.Challenge) { return o.p, nil }
+
+// noScopes is the part of an authenticator that speaks of access tokens, for those that have none.
+type noScopes struct{}
+
+func (noScopes) InsufficientScope(*auth.Principal, []string) *auth.Challenge {
+	return &auth.Challenge{Status: http.StatusForbidden}
+}
+
+func (noScopes) Source(*http.Request) string { return "" }
 
 // newStack runs a gateway in front of ups; names are shown without prefix.
 func newStack(t testing.TB, ups ...upstream.Config) *stack {
@@ -57,11 +70,11 @@ func newStackWith(t testing.TB, lot *bridge.LotOptions, ups ...upstream.Config) 
 	})
 	engine := shipped(t, map[string]policy.Role{"all": {Allow: []string{"*"}}})
 	var err error
-	s.gate, err = aggregator.New(&aggregator.Options{Upstreams: s.set, Ledger: aggregator.Unmetered{}, Lot: lot})
+	s.gate, err = aggregator.New(&aggregator.Options{Upstreams: s.set, Ledger: aggregator.NewMetered(store.NewLimiter(nil), nil), Lot: lot})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.edge, err = edge.New(&edge.Options{Gate: s.gate, Auth: oneCaller{&auth.Principal{Subject: "t", Method: "api_key", Roles: []string{"all"}}}, MaxBody: 64 << 20})
+	s.edge, err = edge.New(&edge.Options{Gate: s.gate, Auth: oneCaller{p: &auth.Principal{Subject: "t", Method: "api_key", Roles: []string{"all"}}}, MaxBody: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrorKind says what went wrong between the gateway and an upstream.
@@ -42,6 +43,16 @@ func (e *Error) Error() string {
 	}
 	return s
 }
+
+// Public is the text for callers: without what the upstream's process printed, which may be about others.
+func (e *Error) Public() string {
+	p := *e
+	p.Detail, _, _ = strings.Cut(e.Detail, lastOutput)
+	return p.Error()
+}
+
+// lastOutput begins the part of a detail that quotes an upstream's standard error.
+const lastOutput = ", last output "
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

@@ -197,8 +197,8 @@ func (p *process) kill() {
 // outcome says how the child ended: "exit status 3", "signal: killed". Valid after exited.
 func (p *process) outcome() string { return p.cmd.ProcessState.String() }
 
-// lastWords completes an error text with the end of standard error. Values from the configured environment are masked, since
-// programs like to print what they were given and clients read these texts.
+// lastWords completes an error text with the end of standard error, for operators: see [Error.Public]. Values from the configured
+// environment are masked, since programs like to print what they were given.
 func (p *process) lastWords(cfg *Config) string {
 	last := p.tail.lastLines(3, 300)
 	if last == "" {
@@ -209,7 +209,7 @@ func (p *process) lastWords(cfg *Config) string {
 			last = strings.ReplaceAll(last, v, "***")
 		}
 	}
-	return fmt.Sprintf(", last output %q", last)
+	return fmt.Sprintf(lastOutput+"%q", last)
 }
 
 // waitFor waits for c to be closed, at most for d, and reports whether it was.

@@ -34,7 +34,14 @@ type State struct {
 	Node     string    `json:"n,omitempty"` // the gateway process that holds it
 	Tool     string    `json:"t,omitempty"` // the upstream's name of the tool, for Task
 	Round    int       `json:"r,omitempty"`
-	Expires  int64     `json:"e"` // Unix seconds
+	// ID tells states apart that are good once. Confirmed says that the user has confirmed the call.
+	ID        string `json:"d,omitempty"`
+	Confirmed bool   `json:"f,omitempty"`
+	// Withheld are the pointers to redact in what a task says, for Task; Keep leaves other text in it, Cap bounds a result.
+	Withheld []string `json:"w,omitempty"`
+	Keep     bool     `json:"kt,omitempty"`
+	Cap      int64    `json:"m,omitempty"`
+	Expires  int64    `json:"e"` // Unix seconds
 }
 
 // StateKind says how the request goes on.
@@ -46,6 +53,7 @@ const (
 	Parking StateKind = "park"  // the upstream's call waits in this gateway
 	Again   StateKind = "again" // the request is sent anew, once the user has been to a URL
 	Task    StateKind = "task"  // the upstream works on by itself; Inner is its taskId
+	Confirm StateKind = "ask"   // the user is asked whether the call may be made at all
 )
 
 // Sealer makes states opaque, tamper-proof and useless to anybody else: AES-256-GCM, with the binding as associated data.

@@ -72,7 +72,7 @@ func (v *View) Hash(k Kind) string {
 		h := sha256.New()
 		var d digest
 		for e := range v.All(k) {
-			d.add(h, e.Key(), e.Hash, e.apps.nested, e.apps.flat)
+			d.add(h, e.Key(), e.Hash, e.apps.nested, e.apps.flat, v.options.Narrowed[e].Hash)
 		}
 		l.hash = hex.EncodeToString(h.Sum(nil)[:16])
 	})
@@ -101,7 +101,7 @@ func (v *View) encode(k Kind, from, to int, modern bool) []byte {
 	}
 	size := len(v.options.ServerInfo) + len(next) + 256
 	for _, i := range l.at[from:to] {
-		size += len(entries[i].Definition) + 1
+		size += len(v.Definition(entries[i])) + 1
 	}
 	b := make([]byte, 0, size)
 	b = append(b, `{"`...)
@@ -111,7 +111,7 @@ func (v *View) encode(k Kind, from, to int, modern bool) []byte {
 		if n > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, entries[i].Definition...)
+		b = append(b, v.Definition(entries[i])...)
 	}
 	b = append(b, ']')
 	if next != "" {

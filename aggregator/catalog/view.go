@@ -20,6 +20,14 @@ type ViewOptions struct {
 	ServerInfo []byte
 	// TTL is how long modern clients may reuse a list, at most; upstreams that say less shorten it. 0 = one minute.
 	TTL time.Duration
+	// Narrowed are tools that this class is shown otherwise than their upstream defines them.
+	Narrowed map[*Entry]Narrowed
+}
+
+// Narrowed is the definition of a tool as one class sees it.
+type Narrowed struct {
+	Definition []byte
+	Hash       string // changes exactly when Definition does
 }
 
 const (
@@ -130,6 +138,14 @@ func (v *View) All(k Kind) iter.Seq[*Entry] {
 			}
 		}
 	}
+}
+
+// Definition is e, an entry of the view's snapshot, as the view shows it.
+func (v *View) Definition(e *Entry) []byte {
+	if n, ok := v.options.Narrowed[e]; ok {
+		return n.Definition
+	}
+	return e.Definition
 }
 
 // Shows reports whether the view shows e, which must be an entry of its snapshot.

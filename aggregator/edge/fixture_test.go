@@ -53,12 +53,18 @@ func (tokens) Request(r *http.Request) (*auth.Principal, *auth.Challenge) {
 	return principal(token), nil
 }
 
+func (tokens) InsufficientScope(*auth.Principal, []string) *auth.Challenge {
+	return &auth.Challenge{Status: http.StatusForbidden, Header: `Bearer error="insufficient_scope"`}
+}
+
+func (tokens) Source(*http.Request) string { return "192.0.2.1" }
+
 func principal(role string) *auth.Principal {
 	return &auth.Principal{Subject: role, Method: "api_key", KeyID: role, Roles: []string{role}}
 }
 
 // roles decides for tests: "admin" sees everything, any other role what does not contain "secret".
-type roles struct{}
+type roles struct{ aggregator.Unconditional }
 
 func (roles) Class(p *policy.Principal) string { return strings.Join(p.Roles, ",") }
 func (roles) Revision() string                 { return "test" }

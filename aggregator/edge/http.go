@@ -21,9 +21,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout)) // a recorder has no deadlines
 	caller, challenge := s.opts.Auth.Request(r)
 	if challenge != nil {
-		if challenge.Header != "" {
-			w.Header().Set("WWW-Authenticate", challenge.Header)
-		}
+		challenge.SetHeaders(w.Header())
 		http.Error(w, challenge.Message, challenge.Status)
 		return
 	}
@@ -42,11 +40,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// accepted returns whether the credential of r would be accepted now: a stream outlives the moment it was opened in.
-func (s *Server) accepted(r *http.Request) func() bool {
+// accepted returns whether the credential of r would be accepted now, and as the same caller with the same rights: a stream
+// outlives the moment it was opened in.
+func (s *Server) accepted(r *http.Request, caller *auth.Principal) func() bool {
 	return func() bool {
-		_, challenge := s.opts.Auth.Request(r)
-		return challenge == nil
+		now, challenge := s.opts.Auth.Request(r)
+		return challenge == nil && now.Same(caller)
 	}
 }
 
@@ -77,7 +76,9 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, caller *auth.Princ
 		_ = out.fail(idOf(env), asError(err), http.StatusBadRequest)
 		return
 	}
-	req := &request{env: env, caller: caller, toolset: toolset, out: out, accepted: s.accepted(r)}
+	req := &request{
+		env: env, caller: caller, toolset: toolset, out: out, accepted: s.accepted(r, caller), acts: r.Header, source: s.opts.Auth.Source(r),
+	}
 	meta, e := wire.ParseMeta(env.Params)
 	if e != nil {
 		_ = out.fail(env.ID, e, http.StatusBadRequest)

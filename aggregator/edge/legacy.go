@@ -127,6 +127,9 @@ func (s *Server) serveLegacy(ctx context.Context, r *request) error {
 		if !ok {
 			return r.fail(&wire.Error{Code: wire.CodeInvalidParams, Message: "params.uri must be a string"})
 		}
+		if r.caller.Key() != r.session.caller.Key() {
+			return r.fail(&wire.Error{Code: wire.CodeRefused, Message: "updates of a session go to who opened it: nobody can subscribe for others there"})
+		}
 		if r.env.Method == "resources/unsubscribe" {
 			r.session.ears.unwatch(ctx, uri)
 		} else if e := r.session.ears.watch(ctx, uri); e != nil {
@@ -186,7 +189,7 @@ func (s *Server) sessionStream(w http.ResponseWriter, r *http.Request, ss *sessi
 		return
 	}
 	defer context.AfterFunc(ss.ctx, cancel)()
-	if err := s.pump(ctx, ss.ears, out, notifier(out), s.accepted(r)); err != nil {
+	if err := s.pump(ctx, ss.ears, out, notifier(out), s.accepted(r, ss.caller)); err != nil {
 		s.log.Debug("a session's stream ended", "error", err)
 	}
 }

@@ -24,7 +24,9 @@ type request struct {
 	client  bridge.Client
 	level   string // log level in force
 	headers http.Header
-	session *session // nil for modern requests
+	acts    http.Header // headers that may name whom the caller acts for; nil on stdio
+	source  string      // address of the client; "" on stdio
+	session *session    // nil for modern requests
 	out     stream
 	// accepted asks whether the credential is still good; nil where it cannot be taken away.
 	accepted func() bool
@@ -34,6 +36,11 @@ func (r *request) modern() bool { return r.client.Revision.Modern() }
 
 // serve answers one request of either era.
 func (s *Server) serve(ctx context.Context, r *request) error {
+	speaker, e := s.gate.Speaker(ctx, r.caller, r.meta.Raw, r.acts)
+	if e != nil {
+		return r.fail(e)
+	}
+	r.caller = speaker
 	switch r.env.Method {
 	case "tools/list":
 		return s.list(ctx, r, catalog.Tool)
@@ -106,7 +113,10 @@ func (s *Server) viewError(err error) *wire.Error {
 func (s *Server) call(ctx context.Context, r *request) error {
 	c := &aggregator.Call{
 		Method: r.env.Method, Params: r.env.Params, Meta: r.meta, Toolset: r.toolset, Client: r.client, LogLevel: r.level,
-		Peer: &peer{out: r.out, session: r.session},
+		Peer: &peer{out: r.out, session: r.session}, Transport: "stdio", SourceIP: r.source,
+	}
+	if r.acts != nil {
+		c.Transport = "http"
 	}
 	if r.headers != nil && r.modern() {
 		c.Mirrored = func(ph []wire.ParamHeader) *wire.Error { return wire.CheckHeaders(r.headers, r.env, ph) }
@@ -116,6 +126,8 @@ func (s *Server) call(ctx context.Context, r *request) error {
 		return ctx.Err() // a cancelled request gets no answer
 	}
 	switch {
+	case reply.Refusal != nil && reply.Refusal.Code == aggregator.CodeScope && s.opts.Auth != nil:
+		return s.lacksScope(r, reply.Refusal)
 	case reply.Error == nil:
 		return r.out.result(r.env.ID, reply.Result)
 	case reply.End == aggregator.Answered && reply.Error.Code == wire.CodeMethodNotFound:
@@ -123,6 +135,15 @@ func (s *Server) call(ctx context.Context, r *request) error {
 		return r.out.fail(r.env.ID, reply.Error, http.StatusOK)
 	}
 	return r.fail(reply.Error)
+}
+
+// lacksScope asks for a token with all scopes that the call needs (2026-07-28 §authorization, step-up).
+func (s *Server) lacksScope(r *request, refusal *aggregator.Refusal) error {
+	challenge := s.opts.Auth.InsufficientScope(r.caller, refusal.Scopes)
+	if out, ok := r.out.(*httpStream); ok {
+		challenge.SetHeaders(out.w.Header())
+	}
+	return r.out.fail(r.env.ID, &wire.Error{Code: wire.CodeRefused, Message: refusal.Sentence}, challenge.Status)
 }
 
 // peer is the client as the running call sees it.

@@ -20,6 +20,10 @@ import (
 // Authenticator says who sent an HTTP request. [auth.Authenticator] implements it.
 type Authenticator interface {
 	Request(r *http.Request) (*auth.Principal, *auth.Challenge)
+	// InsufficientScope is the answer to a caller whose access token lacks some of the scopes that are needed.
+	InsufficientScope(p *auth.Principal, needed []string) *auth.Challenge
+	// Source is the address of the client that sent r.
+	Source(r *http.Request) string
 }
 
 // Options configure a [Server].

@@ -101,7 +101,7 @@ func newSessions(s *Server) *sessions {
 }
 
 // owner is what a session is bound to: the credential, not only the subject.
-func owner(p *auth.Principal) string { return p.Method + "\x00" + p.KeyID + "\x00" + p.Subject }
+func owner(p *auth.Principal) string { return p.Key() }
 
 // newSession makes a session, or nil when the credential has too many. On HTTP it is then registered with an id of 128
 // random bits.

@@ -175,7 +175,7 @@ func (b *remote) close() error {
 }
 
 // everything allows everything: the decision was made at the remote end.
-type everything struct{}
+type everything struct{ aggregator.Unconditional }
 
 func (everything) Class(*policy.Principal) string { return "" }
 func (everything) Revision() string               { return "everything" }

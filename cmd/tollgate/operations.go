@@ -32,6 +32,14 @@ func (g *gateway) Request(r *http.Request) (*auth.Principal, *auth.Challenge) {
 	return g.auth.Request(r)
 }
 
+// InsufficientScope is a part of the edge's Authenticator.
+func (g *gateway) InsufficientScope(p *auth.Principal, needed []string) *auth.Challenge {
+	return g.auth.InsufficientScope(p, needed)
+}
+
+// Source is a part of the edge's Authenticator.
+func (g *gateway) Source(r *http.Request) string { return g.auth.Source(r) }
+
 // Status implements [control.Operations].
 func (g *gateway) Status(context.Context) (*control.Status, error) {
 	g.mu.Lock()

@@ -42,6 +42,13 @@ type Request struct {
 // Send writes one line as it is.
 func (r *Request) Send(line string) { r.conn.write([]byte(line)) }
 
+// Stream lets write send bytes as they are, piece by piece, with nothing of other requests between them.
+func (r *Request) Stream(write func(w io.Writer)) {
+	r.conn.out.Lock()
+	defer r.conn.out.Unlock()
+	write(r.conn.pipe)
+}
+
 // Result answers with a result object.
 func (r *Request) Result(result string) { r.conn.write(wire.AppendResult(nil, r.ID, []byte(result))) }
 
