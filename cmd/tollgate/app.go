@@ -10,8 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,8 +47,15 @@ through one gate.
 Try it:     tollgate serve                 (no configuration needed: a demo with two servers and three roles)
 Set it up:  tollgate init                  (writes tollgate.yaml), or tollgate import FILE (reads a client's mcpServers)
 Connect:    tollgate client-config --client claude-desktop`,
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, Version: version(),
 		RunE: helpOr,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			var l slog.Level
+			if a.logLevel != "" && l.UnmarshalText([]byte(a.logLevel)) != nil {
+				return cli.Usage("--log-level %q: use debug, info, warn or error", a.logLevel)
+			}
+			return nil
+		},
 	}
 	root.SetOut(a.streams.Out)
 	root.SetErr(a.streams.Err)
@@ -182,7 +192,7 @@ func (a *app) watch(ctx context.Context, g *gateway) (stop func()) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	reload := func() *config.Config {
-		if err := g.reload(); err != nil {
+		if _, err := g.reload(); err != nil {
 			g.log.Error("the configuration has mistakes; the one in force stays", "error", err)
 			return nil
 		}
@@ -202,35 +212,68 @@ func (a *app) watch(ctx context.Context, g *gateway) (stop func()) {
 // operator returns a client of the running gateway on the state directory, or of one made in this process for the
 // duration of the command.
 func (a *app) operator(ctx context.Context) (*control.Client, func() error, error) {
-	p, err := a.plan()
+	p, planErr := a.plan()
+	client, found, err := a.running(ctx)
+	if planErr != nil && !found {
+		return nil, nil, planErr
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	dir := a.stateDir(p)
-	client, found, err := a.running(ctx)
-	if err != nil {
-		return nil, nil, err
+	if found && planErr != nil {
+		fmt.Fprintln(a.streams.Err, "note: the configuration has mistakes (`tollgate check` shows them); the running gateway answers, with what it has in force")
 	}
 	if found {
-		return client, func() error { client.Close(); return nil }, nil
+		a.noteConfig(ctx, client)
+		return client, a.impatient(func() error { client.Close(); return nil }), nil
 	}
 	quiet := slog.New(slog.NewTextHandler(a.streams.Err, &slog.HandlerOptions{Level: slog.LevelError}))
-	g, err := openGateway(p, a.plan, dir, quiet)
+	g, err := openGateway(p, a.plan, a.stateDir(p), quiet)
 	if err != nil {
 		return nil, nil, err
 	}
 	local := newLocalServer(control.Handler(g))
 	client = control.NewClient(local.dial)
-	return client, func() error { client.Close(); return errors.Join(local.close(), g.close(ctx)) }, nil
+	return client, a.impatient(func() error { client.Close(); return errors.Join(local.close(), g.close(ctx)) }), nil
+}
+
+// noteConfig says when the running gateway has another configuration than the one that was named.
+func (a *app) noteConfig(ctx context.Context, client *control.Client) {
+	named := a.config
+	if named == "" {
+		named = os.Getenv("TOLLGATE_CONFIG")
+	}
+	if named == "" {
+		return
+	}
+	status, err := client.Status(ctx)
+	if err != nil {
+		return // the operation itself will say why
+	}
+	mine, err1 := filepath.Abs(named)
+	theirs, err2 := filepath.Abs(status.Config)
+	if err1 != nil || err2 != nil || mine == theirs && status.Config != "" {
+		return
+	}
+	fmt.Fprintf(a.streams.Err, "note: the gateway that runs on this state directory has the configuration %s, and it answers; give another --state-dir to ask %s\n",
+		orElse(status.Config, "of the demo"), named)
+}
+
+// impatient says after a while that something takes its time: most often an upstream that is starting. The returned
+// function ends that and calls done.
+func (a *app) impatient(done func() error) func() error {
+	t := time.AfterFunc(3*time.Second, func() {
+		fmt.Fprintln(a.streams.Err, "waiting for upstreams that are still starting (`tollgate upstream list` shows which)")
+	})
+	return func() error {
+		t.Stop()
+		return done()
+	}
 }
 
 // running returns a client of the running gateway, if there is one.
 func (a *app) running(ctx context.Context) (client *control.Client, found bool, err error) {
-	p, err := a.plan()
-	if err != nil {
-		return nil, false, err
-	}
-	dir := a.stateDir(p)
+	dir := a.anyStateDir()
 	conn, err := store.Dial(ctx, dir)
 	if errors.Is(err, store.ErrNotRunning) {
 		return nil, false, nil
@@ -240,6 +283,33 @@ func (a *app) running(ctx context.Context) (client *control.Client, found bool, 
 	}
 	_ = conn.Close() // only asked whether somebody answers
 	return control.NewClient(dialer(dir)), true, nil
+}
+
+// anyStateDir is the state directory, also where the configuration has mistakes: a key must be revoked all the same.
+func (a *app) anyStateDir() string {
+	p, err := a.plan()
+	if err == nil {
+		return a.stateDir(p)
+	}
+	blank := &plan{cfg: &config.Config{}}
+	name := a.configName()
+	if text, err := os.ReadFile(name); err == nil {
+		if m := regexp.MustCompile(`(?m)^state_dir:[ \t]*["']?([^"'#\n]*[^"'#\s])`).FindSubmatch(text); m != nil {
+			if blank.cfg.StateDir = string(m[1]); !filepath.IsAbs(blank.cfg.StateDir) {
+				blank.cfg.StateDir = filepath.Join(filepath.Dir(name), blank.cfg.StateDir)
+			}
+		}
+	}
+	return a.stateDir(blank)
+}
+
+// anyGateway reports whether a gateway runs.
+func (a *app) anyGateway(ctx context.Context) bool {
+	client, found, err := a.running(ctx)
+	if found {
+		client.Close()
+	}
+	return found && err == nil
 }
 
 func dialer(dir string) func(context.Context) (net.Conn, error) {

@@ -22,7 +22,7 @@ func (a *app) callCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "call TOOL [ARGUMENTS]",
 		Short: "Call one tool through the gate",
-		Long: `Call one tool as a caller of a role would: the same rules, limits and records. ARGUMENTS is a JSON object; "-" reads it
+		Long: `Call one tool as a caller would: the same rules and limits. --as is a role, or a subject that a key or a binding knows. ARGUMENTS is a JSON object; "-" reads it
 from standard input. The result is printed as the upstream sent it.
 
 EXIT STATUS
@@ -55,7 +55,7 @@ EXIT STATUS
 			return a.printOutcome(out, text)
 		},
 	}
-	c.Flags().StringVar(&role, "as", "", "role of the caller (default: stdio.role)")
+	c.Flags().StringVar(&role, "as", "", "role or subject of the caller (default: stdio.role)")
 	c.Flags().BoolVar(&text, "text", false, "print the text blocks of the result only")
 	return c
 }

@@ -50,7 +50,7 @@ func (a *app) check(ctx context.Context, connect bool) error {
 	if p.demo {
 		return &cli.Error{Code: cli.ExitUsage, Err: errors.New("there is no configuration file to check"), Hint: "`tollgate init` writes one; or name it: tollgate check FILE"}
 	}
-	if _, err := p.decider(); err != nil {
+	if _, err := p.compile(); err != nil {
 		return err
 	}
 	for _, w := range p.cfg.Warnings() {

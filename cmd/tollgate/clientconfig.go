@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,6 +69,13 @@ func (a *app) renderOptions(c *cobra.Command, mode string) (*clientconfig.Render
 			return nil, err
 		}
 		o.ConfigFile = abs
+	}
+	if dir := cmp.Or(a.state, os.Getenv("TOLLGATE_STATE_DIR")); dir != "" { // the client has another environment
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, err
+		}
+		o.StateDir = abs
 	}
 	if o.Mode != clientconfig.ModeHTTP {
 		return o, nil

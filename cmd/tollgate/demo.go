@@ -68,7 +68,7 @@ func (a *app) greet(g *gateway, endpoint string) error {
 	switch {
 	case p.cfg.Anonymous != nil:
 		fmt.Fprintf(out, "  anonymous     role %s, from this machine only\n", p.cfg.Anonymous.Role)
-	case len(keys) == 0:
+	case len(keys) == 0 && !otherCredentials(p.cfg):
 		fmt.Fprintln(out, "\nNo API key exists yet, so nobody can connect. Create one:\n  tollgate key create --role ROLE --subject NAME")
 	}
 	fmt.Fprintln(out)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tollgate/cmd/internal/cli"
+	"tollgate/cmd/internal/config"
 	"tollgate/cmd/internal/control"
 	"tollgate/store"
 	"tollgate/upstream"
@@ -67,6 +68,9 @@ func (a *app) doctor(ctx context.Context) error {
 	p, err := a.plan()
 	if err != nil {
 		a.streams.Report(err, classify)
+		if a.anyGateway(ctx) {
+			f.note("the gateway that runs goes on with the configuration it read before")
+		}
 		return cli.WithHint(errors.New("the configuration has mistakes"), "fix them, then run doctor again")
 	}
 	if p.demo {
@@ -74,7 +78,7 @@ func (a *app) doctor(ctx context.Context) error {
 	} else {
 		f.ok("configuration %s: %d upstreams, %d roles", p.cfg.File(), len(p.upstreams), len(p.roles))
 	}
-	if _, err := p.decider(); err != nil {
+	if _, err := p.compile(); err != nil {
 		f.bad("", "policy: %v", err)
 		return f.end()
 	}
@@ -140,16 +144,22 @@ func (a *app) doctorUpstreams(ctx context.Context, f *findings, client *control.
 		return err
 	}
 	if s.Failure != "" {
-		f.bad("correct the file; it is read again at once", "the newest configuration is not in force: %s", s.Failure)
+		first, _, more := strings.Cut(s.Failure, "\n")
+		hint := "correct the file; it is read again at once"
+		if more {
+			hint += "; `tollgate check` shows all of it"
+		}
+		f.bad(hint, "the newest configuration is not in force, the one before is: %s", first)
 	}
 	for _, u := range s.Upstreams {
 		f.upstream(&u)
 	}
+	f.policy(s)
 	keys, err := client.Keys(ctx)
 	if err != nil {
 		return err
 	}
-	if valid := validKeys(keys); valid == 0 {
+	if valid := validKeys(keys); valid == 0 && !a.otherCredentials() {
 		f.note("no valid API key exists: HTTP clients cannot connect (tollgate key create --role ROLE --subject NAME)")
 	} else {
 		f.ok("%d valid API keys", valid)
@@ -171,6 +181,43 @@ func (a *app) doctorUpstreams(ctx context.Context, f *findings, client *control.
 		f.ok("endpoint %s", s.URL)
 	}
 	return nil
+}
+
+// policy reports rules that do not fit the upstreams, authorization servers without keys, and a bundle that is not what it should be.
+func (f *findings) policy(s *control.Status) {
+	for _, p := range s.Misfits {
+		f.bad("correct the rule: as it is, it restricts nothing, or everything it is about", "%s: %s", p.Item, p.Reason)
+	}
+	for _, i := range s.Issuers {
+		switch {
+		case i.Keys == 0:
+			f.bad("check its URL and that this machine reaches it", "issuer %s: its tokens cannot be checked: %s", i.Issuer, orElse(i.Failure, "no keys have come yet"))
+		case i.Failure != "":
+			f.note("issuer %s: %d keys, which could not be refreshed: %s", i.Issuer, i.Keys, i.Failure)
+		default:
+			f.ok("issuer %s: %d keys", i.Issuer, i.Keys)
+		}
+	}
+	b := s.Bundle
+	switch {
+	case b == nil:
+	case b.LastError != "":
+		f.bad("the one in force stays until a better one comes", "policy bundle %s: %s", b.URL, b.LastError)
+	case b.FromCopy:
+		f.note("policy bundle %s: a copy of an earlier run is in force", b.URL)
+	default:
+		f.ok("policy bundle %s: revision %q of %s", b.URL, b.Revision, day(b.LastSuccess))
+	}
+}
+
+// otherCredentials reports whether callers may come without an API key.
+func (a *app) otherCredentials() bool {
+	p, err := a.plan()
+	return err == nil && otherCredentials(p.cfg)
+}
+
+func otherCredentials(cfg *config.Config) bool {
+	return cfg.Anonymous != nil || cfg.Auth.OAuth != nil || cfg.Auth.MTLS != nil || cfg.Auth.Proxy != nil
 }
 
 func validKeys(keys []control.Key) int {

@@ -140,13 +140,18 @@ func (a *app) read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, clientconfig.MaxImport+1))
 }
 
-// replaceFile writes a whole file or nothing.
+// replaceFile writes a whole file or nothing. The mode of a file that is there stays.
 func replaceFile(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".tollgate-*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	if info, statErr := os.Stat(name); statErr == nil {
+		err = f.Chmod(info.Mode().Perm())
+	}
+	if err == nil {
+		_, err = f.Write(data)
+	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), name)

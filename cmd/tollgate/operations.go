@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"tollgate/aggregator"
 	"tollgate/aggregator/auth"
@@ -19,7 +21,6 @@ import (
 	"tollgate/aggregator/catalog"
 	"tollgate/cmd/internal/cli"
 	"tollgate/cmd/internal/control"
-	"tollgate/policy"
 	"tollgate/store"
 	"tollgate/upstream/wire"
 )
@@ -27,18 +28,18 @@ import (
 // A gateway serves its operator.
 var _ control.Operations = (*gateway)(nil)
 
-// Request authenticates an HTTP request; it is the edge's Authenticator. The anonymous role is the one configured at start.
+// Request authenticates an HTTP request; it is a part of the edge's Authenticator.
 func (g *gateway) Request(r *http.Request) (*auth.Principal, *auth.Challenge) {
-	return g.auth.Request(r)
+	return g.auth.Load().Request(r)
 }
 
 // InsufficientScope is a part of the edge's Authenticator.
 func (g *gateway) InsufficientScope(p *auth.Principal, needed []string) *auth.Challenge {
-	return g.auth.InsufficientScope(p, needed)
+	return g.auth.Load().InsufficientScope(p, needed)
 }
 
 // Source is a part of the edge's Authenticator.
-func (g *gateway) Source(r *http.Request) string { return g.auth.Source(r) }
+func (g *gateway) Source(r *http.Request) string { return g.auth.Load().Source(r) }
 
 // Status implements [control.Operations].
 func (g *gateway) Status(context.Context) (*control.Status, error) {
@@ -58,6 +59,20 @@ func (g *gateway) Status(context.Context) (*control.Status, error) {
 		s.Upstreams = append(s.Upstreams, up)
 	}
 	s.Problems = problems(g.gate.Problems())
+	g.mu.Lock()
+	s.Misfits = g.misfits
+	g.mu.Unlock()
+	if a := g.auth.Load(); a != nil {
+		for _, i := range a.Issuers() {
+			s.Issuers = append(s.Issuers, control.Issuer{Issuer: i.Issuer, Keys: i.Keys, Failure: i.Failure})
+		}
+	}
+	if f := g.following.Load(); f != nil {
+		b := f.fetcher.State()
+		s.Bundle = &control.Bundle{
+			URL: b.URL, Revision: b.Revision, Verified: b.Verified, FromCopy: b.FromCopy, LastSuccess: b.LastSuccess, LastError: b.LastError,
+		}
+	}
 	return s, nil
 }
 
@@ -85,7 +100,7 @@ func (g *gateway) Keys(context.Context) ([]control.Key, error) {
 func controlKey(k store.Key) control.Key {
 	return control.Key{
 		ID: k.ID, Subject: k.Subject, Org: k.Org, Team: k.Team, Label: k.Label, Roles: k.Roles,
-		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed, Revoked: k.Revoked,
+		Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed, Revoked: k.Revoked, ReplacedBy: k.ReplacedBy,
 	}
 }
 
@@ -123,20 +138,12 @@ func (g *gateway) RevokeKey(_ context.Context, id string) error {
 }
 
 // Reload implements [control.Operations].
-func (g *gateway) Reload(context.Context) error {
-	if err := g.reload(); err != nil {
-		return controlError(err)
-	}
-	return nil
-}
-
-// operator is the principal of an operator who acts in a role.
-func (g *gateway) operator(role string) (*auth.Principal, error) {
-	p, err := g.stdioCaller(role, "")
+func (g *gateway) Reload(context.Context) (*control.Reloaded, error) {
+	waiting, err := g.reload()
 	if err != nil {
 		return nil, controlError(err)
 	}
-	return p, nil
+	return &control.Reloaded{Revision: g.gate.Revision(), NeedRestart: waiting}, nil
 }
 
 // Catalog implements [control.Operations].
@@ -150,7 +157,7 @@ func (g *gateway) Catalog(ctx context.Context, q *control.CatalogQuery) (*contro
 	var view *catalog.View
 	if q.Role != "" {
 		var err error
-		if caller, err = g.operator(q.Role); err != nil {
+		if caller, err = g.identity(&control.Identity{As: q.Role}); err != nil {
 			return nil, err
 		}
 		if view, err = g.gate.View(ctx, caller, q.Toolset); err != nil {
@@ -162,8 +169,7 @@ func (g *gateway) Catalog(ctx context.Context, q *control.CatalogQuery) (*contro
 		for _, e := range snapshot.Entries(k) {
 			it := item(e)
 			if view != nil {
-				it.Visible = view.Shows(e)
-				it.Rule = g.why(ctx, caller.Policy(), e)
+				g.describe(ctx, caller, view, e, &it)
 			}
 			if it.Visible && k == catalog.Tool {
 				out.Tokens += it.Tokens
@@ -183,12 +189,23 @@ func item(e *catalog.Entry) control.Item {
 	}
 }
 
+// describe says whether e is in the view, how, and why.
+func (g *gateway) describe(ctx context.Context, caller *auth.Principal, view *catalog.View, e *catalog.Entry, it *control.Item) {
+	it.Visible = view.Shows(e)
+	if it.Visible {
+		shown := view.Definition(e)
+		it.Bytes, it.Tokens = len(shown), (len(shown)+3)/4
+		it.Narrowed = !bytes.Equal(shown, e.Definition)
+	}
+	it.Rule = g.why(ctx, caller, e)
+}
+
 // why is the rule that shows or hides e, in one line.
-func (g *gateway) why(ctx context.Context, p *policy.Principal, e *catalog.Entry) string {
+func (g *gateway) why(ctx context.Context, caller *auth.Principal, e *catalog.Entry) string {
 	g.mu.Lock()
-	engine := g.engine
+	engine, bindings := g.engine, g.plan.bindings
 	g.mu.Unlock()
-	x, err := engine.Explain(ctx, p, e.Object)
+	x, err := engine.Explain(ctx, bindings.Resolve(caller, time.Now()), e.Object)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -200,7 +217,7 @@ func (g *gateway) why(ctx context.Context, p *policy.Principal, e *catalog.Entry
 
 // Call implements [control.Operations].
 func (g *gateway) Call(ctx context.Context, c *control.Call) (*control.Outcome, error) {
-	caller, err := g.operator(c.Role)
+	caller, err := g.identity(&control.Identity{As: c.Role})
 	if err != nil {
 		return nil, err
 	}

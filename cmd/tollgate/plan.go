@@ -10,10 +10,14 @@ import (
 	"os"
 	"slices"
 
+	"tollgate/aggregator"
+	"tollgate/aggregator/auth"
 	"tollgate/aggregator/catalog"
 	"tollgate/cmd/internal/cli"
 	"tollgate/cmd/internal/config"
 	"tollgate/policy"
+	"tollgate/policy/bundle"
+	"tollgate/policy/limit"
 	"tollgate/rego"
 	"tollgate/upstream"
 )
@@ -24,7 +28,14 @@ type plan struct {
 	upstreams []upstream.Config
 	sources   []catalog.Source // without snapshots, in configuration order
 	roles     map[string]policy.Role
+	everyone  policy.Role
+	scopes    []policy.ScopeRule
+	data      map[string]any
 	modules   map[string]string // Rego by file name, the shipped ones included
+	bundle    *bundle.Bundle    // in force beside modules; nil = none
+	limits    []limit.Rule
+	bindings  *aggregator.Bindings
+	acting    map[string]auth.Delegation // by role
 	toolsets  map[string]*catalog.Toolset
 	demo      bool
 	browser   upstream.BrowserFunc // opens login pages unasked; nil = nothing does
@@ -32,7 +43,10 @@ type plan struct {
 
 // planOf reads everything a configuration names. Errors name files and positions.
 func planOf(cfg *config.Config) (*plan, error) {
-	p := &plan{cfg: cfg, roles: map[string]policy.Role{}, toolsets: map[string]*catalog.Toolset{}}
+	p := &plan{
+		cfg: cfg, roles: cfg.PolicyRoles(), everyone: cfg.Everyone(), scopes: cfg.Scopes(), limits: cfg.LimitRules(),
+		bindings: bindingsOf(cfg), acting: delegationsOf(cfg), toolsets: map[string]*catalog.Toolset{},
+	}
 	for i := range cfg.Upstreams {
 		u := &cfg.Upstreams[i]
 		p.upstreams = append(p.upstreams, upstreamConfig(u))
@@ -41,9 +55,6 @@ func planOf(cfg *config.Config) (*plan, error) {
 			src.Prefix, src.PrefixSet = *u.Prefix, true
 		}
 		p.sources = append(p.sources, src)
-	}
-	for name, r := range cfg.Roles {
-		p.roles[name] = policy.Role{Includes: r.Includes, Allow: r.Allow, Deny: r.Deny}
 	}
 	for name, t := range cfg.Toolsets {
 		var patterns []string
@@ -63,12 +74,44 @@ func planOf(cfg *config.Config) (*plan, error) {
 		}
 		p.toolsets[name] = set
 	}
-	files, err := cfg.PolicyFiles()
+	return p, p.readPolicy()
+}
+
+// readPolicy reads the policy files, the data they read and a bundle that is a file.
+func (p *plan) readPolicy() error {
+	files, err := p.cfg.PolicyFiles()
 	if err != nil {
-		return nil, cli.WithCode(err, cli.ExitPolicy)
+		return cli.WithCode(err, cli.ExitPolicy)
 	}
-	p.modules, err = regoModules(files)
-	return p, err
+	if p.data, err = p.cfg.PolicyData(); err != nil {
+		return cli.WithCode(err, cli.ExitPolicy)
+	}
+	if p.modules, err = regoModules(files); err != nil {
+		return err
+	}
+	if b := p.cfg.Policy.Bundle; b != nil && b.File != "" {
+		p.bundle, err = readBundle(b)
+	}
+	return cli.WithCode(err, cli.ExitPolicy)
+}
+
+func bindingsOf(cfg *config.Config) *aggregator.Bindings {
+	var all []aggregator.Binding
+	for i := range cfg.Bindings {
+		b := &cfg.Bindings[i]
+		all = append(all, aggregator.Binding{Subject: b.Subject, Team: b.Team, Org: b.Org, Group: b.Group, Issuer: b.Issuer, Roles: b.Roles, Until: b.Until})
+	}
+	return aggregator.NewBindings(all)
+}
+
+func delegationsOf(cfg *config.Config) map[string]auth.Delegation {
+	out := map[string]auth.Delegation{}
+	for name, r := range cfg.Roles {
+		if r.ActAs != nil {
+			out[name] = auth.Delegation{Subjects: r.ActAs.Subjects, Roles: r.ActAs.Roles, Teams: r.ActAs.Teams, Orgs: r.ActAs.Orgs}
+		}
+	}
+	return out
 }
 
 func upstreamConfig(u *config.Upstream) upstream.Config {
@@ -110,25 +153,89 @@ func regoModules(files []string) (map[string]string, error) {
 	return modules, nil
 }
 
-// decider compiles the policy. Mistakes in roles get the position of the configuration file.
-func (p *plan) decider() (*policy.Engine, error) {
-	engine, err := policy.Load(context.Background(), &policy.Options{Modules: p.modules, Roles: p.roles})
-	if err == nil {
-		return engine, nil
+// ruleset is a plan's policy, compiled.
+type ruleset struct {
+	engine *policy.Engine
+	rules  aggregator.Rules
+}
+
+// compile compiles the policy. Mistakes in roles and limits get the position of the configuration file.
+func (p *plan) compile() (*ruleset, error) {
+	o := &policy.Options{Modules: p.modules, Roles: p.roles, Everyone: p.everyone, Scopes: p.scopes, Data: p.data}
+	if p.bundle != nil {
+		o.Modules, o.Data = maps.Clone(p.modules), clone(p.data)
+		if err := p.bundle.AddTo(o.Modules, o.Data); err != nil {
+			return nil, cli.WithCode(err, cli.ExitPolicy)
+		}
 	}
+	engine, err := policy.Load(context.Background(), o)
 	var roles policy.RoleErrors
 	if errors.As(err, &roles) && !p.demo {
 		return nil, &cli.Error{Code: cli.ExitConfig, Err: roleDiagnostics(p.cfg, roles)}
 	}
-	return nil, &cli.Error{Code: cli.ExitPolicy, Err: err}
+	if err != nil {
+		return nil, &cli.Error{Code: cli.ExitPolicy, Err: err}
+	}
+	limits, err := limit.Compile(p.limits)
+	if err != nil {
+		return nil, &cli.Error{Code: cli.ExitConfig, Err: p.limitDiagnostics(err)}
+	}
+	return &ruleset{engine, aggregator.Rules{
+		Decider: engine, Limits: limits, Bindings: p.bindings, Delegations: p.acting, Includes: includes(p.roles),
+		Toolsets: p.toolsets, PageSize: p.cfg.Limits.PageSize,
+	}}, nil
 }
 
+// clone copies the objects of a data document; what is in them is never changed.
+func clone(data map[string]any) map[string]any {
+	out := make(map[string]any, len(data))
+	for k, v := range data {
+		if m, ok := v.(map[string]any); ok {
+			v = clone(m)
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// includes are the roles that each role includes, all the way down.
+func includes(roles map[string]policy.Role) map[string][]string {
+	out := map[string][]string{}
+	for name := range roles {
+		seen := map[string]bool{name: true}
+		var walk func(string)
+		walk = func(at string) {
+			for _, next := range roles[at].Includes {
+				if !seen[next] {
+					seen[next] = true
+					out[name] = append(out[name], next)
+					walk(next)
+				}
+			}
+		}
+		walk(name)
+	}
+	return out
+}
+
+// limitDiagnostics are mistakes in limits at their place in the configuration.
+func (p *plan) limitDiagnostics(err error) error {
+	var mistakes limit.Mistakes
+	if !errors.As(err, &mistakes) || p.demo {
+		return err
+	}
+	var ds config.Diagnostics
+	for _, m := range mistakes {
+		ds = append(ds, p.cfg.LimitDiagnostic(m))
+	}
+	return ds
+}
+
+// roleDiagnostics are mistakes in roles, and in what holds for everyone, at their place in the configuration.
 func roleDiagnostics(cfg *config.Config, roles policy.RoleErrors) config.Diagnostics {
 	var ds config.Diagnostics
 	for _, r := range roles {
-		path := fmt.Sprintf("roles.%s.%s[%d]", r.Role, r.Field, r.Index)
-		line, col := cfg.At(path)
-		ds = append(ds, config.Diagnostic{File: cfg.File(), Line: line, Col: col, Path: path, Message: r.Message, Hint: r.Hint})
+		ds = append(ds, cfg.RoleDiagnostic(r))
 	}
 	return ds
 }

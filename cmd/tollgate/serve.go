@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -112,7 +111,7 @@ func (a *app) run(ctx context.Context, g *gateway, listener net.Listener) error 
 	}
 	failed := make(chan error, 2)
 	g.work.Go(func() { failed <- operator.Serve(socket) })
-	g.work.Go(func() { failed <- serveTLS(server, listener, p.cfg.TLS) })
+	g.work.Go(func() { failed <- g.serveTLS(server, listener, p.cfg.TLS) })
 	stopWatch := a.watch(ctx, g)
 	defer stopWatch()
 	if err := a.greet(g, endpoint); err != nil {
@@ -142,11 +141,11 @@ func bodyDeadline(next http.Handler, limit time.Duration) http.Handler {
 	})
 }
 
-func serveTLS(s *http.Server, l net.Listener, t *config.TLS) error {
+func (g *gateway) serveTLS(s *http.Server, l net.Listener, t *config.TLS) error {
 	if t == nil {
 		return s.Serve(l)
 	}
-	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	s.TLSConfig = g.tlsConfig()
 	return s.ServeTLS(l, t.Cert, t.Key)
 }
 
@@ -183,6 +182,9 @@ func (g *gateway) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", g.edge)
 	mux.Handle("/mcp/", g.edge)
+	metadata := func(w http.ResponseWriter, r *http.Request) { g.auth.Load().ServeMetadata(w, r) }
+	mux.HandleFunc(auth.MetadataPath, metadata)
+	mux.HandleFunc(auth.MetadataPath+"/", metadata)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if g.draining.Load() || !g.gate.Ready() {
@@ -195,16 +197,6 @@ func (g *gateway) routes() http.Handler {
 		fmt.Fprintln(w, "Tollgate. The MCP endpoint is /mcp.")
 	})
 	return mux
-}
-
-func (g *gateway) authenticate(cfg *config.Config) error {
-	o := &auth.Options{Keys: g.db, Log: g.log}
-	if cfg.Anonymous != nil {
-		o.Anonymous = cfg.Anonymous.Role
-	}
-	var err error
-	g.auth, err = auth.New(o)
-	return err
 }
 
 func guardOptions(cfg *config.Config, addr net.Addr) *auth.GuardOptions {

@@ -70,10 +70,11 @@ func TestReloadNewestWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 2)
-	go func() { done <- g.reload() }()
+	reload := func() { _, err := g.reload(); done <- err }
+	go reload()
 	<-reading
 	second := make(chan struct{})
-	go func() { done <- g.reload(); close(second) }()
+	go func() { reload(); close(second) }()
 	select {
 	case <-second: // it did not wait for the first
 	case <-time.After(50 * time.Millisecond):
@@ -94,11 +95,13 @@ func TestReloadNewestWins(t *testing.T) {
 
 // TestNeedRestart: an operator must hear that a change is not in force, above all one that takes rights away.
 func TestNeedRestart(t *testing.T) {
-	with := func(role string) *plan { return &plan{cfg: &config.Config{Anonymous: &config.Anonymous{Role: role}}} }
-	if got := needRestart(with("admin"), with("reader")); !slices.Equal(got, []string{"anonymous"}) {
-		t.Errorf("another anonymous role: %v", got)
+	with := func(mtls *config.MTLS) *plan {
+		return &plan{cfg: &config.Config{Auth: config.Auth{MTLS: mtls}}}
 	}
-	if got := needRestart(with("reader"), with("reader")); len(got) != 0 {
+	if got := needRestart(with(&config.MTLS{}), with(nil)); !slices.Equal(got, []string{"auth.mtls"}) {
+		t.Errorf("no client certificates any more: %v", got)
+	}
+	if got := needRestart(with(nil), with(nil)); len(got) != 0 {
 		t.Errorf("no change: %v", got)
 	}
 }

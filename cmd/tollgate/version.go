@@ -31,7 +31,8 @@ func (a *app) versionCommand() *cobra.Command {
 func (a *app) reloadCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "reload", Short: "Make the running gateway read its configuration again", Args: cobra.NoArgs,
-		Long: "Make the running gateway read its configuration and policies again. A mistake leaves the one in force.",
+		Long: "Make the running gateway read its configuration and policies again. A mistake leaves the one in force.\n\n" +
+			"EXIT STATUS\n  0  in force   1  no gateway is running   3  mistake in the configuration   4  mistake in a policy",
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, running, err := a.running(c.Context())
 			if err != nil {
@@ -41,10 +42,15 @@ func (a *app) reloadCommand() *cobra.Command {
 				return &cli.Error{Code: cli.ExitError, Err: errors.New("no gateway is running on this state directory"), Hint: "start one with `tollgate serve`"}
 			}
 			defer client.Close()
-			if err := client.Reload(c.Context()); err != nil {
+			done, err := client.Reload(c.Context())
+			if err != nil {
+				fmt.Fprintln(a.streams.Err, "not reloaded: the configuration in force stays as it is")
 				return err
 			}
 			fmt.Fprintln(a.streams.Out, "reloaded")
+			for _, key := range done.NeedRestart {
+				fmt.Fprintf(a.streams.Err, "%s takes effect at the next start only\n", key)
+			}
 			return nil
 		},
 	}

@@ -16,7 +16,9 @@ import (
 	"tollgate/aggregator/catalog"
 	"tollgate/aggregator/edge"
 	"tollgate/cmd/internal/cli"
+	"tollgate/cmd/internal/control"
 	"tollgate/policy"
+	"tollgate/policy/limit"
 	"tollgate/store"
 	"tollgate/upstream"
 )
@@ -31,11 +33,16 @@ type gateway struct {
 	work sync.WaitGroup
 	stop context.CancelFunc
 	ctx  context.Context
-	auth *auth.Authenticator // of the network listener; set before it is opened
+	auth atomic.Pointer[auth.Authenticator] // of the network listener; set before it is opened
+	// limiter outlives reloads: what was counted stays counted.
+	limiter *store.Limiter
 	// draining is set once the process is told to stop.
 	draining atomic.Bool
 	path     string // configuration file, "" for the demo
+	dir      string // state directory
 	load     func() (*plan, error)
+	// following keeps up with a bundle at a URL; changed only while reloading is held, once the gateway runs.
+	following atomic.Pointer[follower]
 
 	reloading  sync.Mutex // held from reading the files to having them in force: the newest read wins
 	refreshing sync.Mutex // held from reading the snapshots to having them in force: the newest read wins
@@ -43,31 +50,36 @@ type gateway struct {
 	mu      sync.Mutex // guards what follows
 	plan    *plan
 	engine  *policy.Engine
-	failure string // why the newest configuration is not in force
-	url     string // of the HTTP endpoint, "" without
+	limits  *limit.Set
+	misfits []control.Problem // rules that do not fit what upstreams offer
+	failure string            // why the newest configuration is not in force
+	url     string            // of the HTTP endpoint, "" without
 }
 
 // openGateway starts a gateway in the state directory of p, which it owns from then on. load reads the configuration
 // again for a reload. The upstreams are still connecting when it returns.
 func openGateway(p *plan, load func() (*plan, error), stateDir string, log *slog.Logger) (*gateway, error) {
-	engine, err := p.decider()
-	if err != nil {
-		return nil, err
+	var r *ruleset
+	if p.remote() == nil {
+		var err error
+		if r, err = p.compile(); err != nil {
+			return nil, err
+		}
 	}
 	db, err := store.Open(stateDir, &store.Options{Log: log})
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{log: log, db: db, load: load, path: p.file(), plan: p, engine: engine}
+	g := &gateway{log: log, db: db, load: load, path: p.file(), dir: stateDir, plan: p, limiter: store.NewLimiter(nil)}
 	g.ctx, g.stop = context.WithCancel(context.Background())
-	if err := g.build(p, engine); err != nil {
+	if err := g.build(p, r); err != nil {
 		return nil, errors.Join(err, g.close(context.Background()))
 	}
 	return g, nil
 }
 
 // build makes and connects the parts.
-func (g *gateway) build(p *plan, engine *policy.Engine) error {
+func (g *gateway) build(p *plan, r *ruleset) error {
 	changed := make(chan struct{}, 1)
 	poke := func() {
 		select {
@@ -92,7 +104,7 @@ func (g *gateway) build(p *plan, engine *policy.Engine) error {
 	}
 	g.gate, err = aggregator.New(&aggregator.Options{
 		SealingKey: key,
-		Upstreams:  g.set, Ledger: aggregator.Unmetered{}, Log: g.log,
+		Upstreams:  g.set, Ledger: aggregator.NewMetered(g.limiter, nil), Log: g.log,
 		ServerInfo: edge.Implementation(version()), MaxInFlight: p.cfg.Limits.CallsInFlight,
 	})
 	if err != nil {
@@ -105,7 +117,13 @@ func (g *gateway) build(p *plan, engine *policy.Engine) error {
 	if err != nil {
 		return err
 	}
-	if err := g.publish(p, engine); err != nil {
+	if r == nil {
+		err = g.startBundle(p)
+	} else {
+		g.engine, g.limits = r.engine, r.rules.Limits
+		err = g.gate.Publish(r.rules)
+	}
+	if err != nil {
 		return err
 	}
 	g.set.Apply(p.upstreams)
@@ -148,40 +166,62 @@ func (g *gateway) refresh() {
 	for _, problem := range g.gate.Refresh(sources) {
 		g.log.Warn("left out of the catalog", "upstream", problem.Upstream, "item", problem.Item, "reason", problem.Reason)
 	}
+	g.noteMisfits()
 }
 
-func (g *gateway) publish(p *plan, engine *policy.Engine) error {
-	return g.gate.Publish(aggregator.Rules{Decider: engine, Toolsets: p.toolsets, PageSize: p.cfg.Limits.PageSize})
-}
-
-// reload puts the configuration in force as it is now; on any mistake the one in force stays.
-func (g *gateway) reload() error {
+// reload puts the configuration in force as it is now; on any mistake the one in force stays. It returns the changed keys
+// that take effect at the next start only.
+func (g *gateway) reload() (waiting []string, err error) {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
-	p, err := g.load()
-	var engine *policy.Engine
-	if err == nil {
-		engine, err = p.decider()
-	}
-	if err == nil {
-		err = g.publish(p, engine)
-	}
-	g.mu.Lock()
+	p, r, err := g.prepare()
 	if err != nil {
+		g.mu.Lock()
 		g.failure = err.Error()
 		g.mu.Unlock()
-		return err
+		return nil, err
 	}
+	g.mu.Lock()
 	old := g.plan
-	g.plan, g.engine, g.failure = p, engine, ""
+	g.plan, g.engine, g.limits, g.failure = p, r.engine, r.rules.Limits, ""
 	g.mu.Unlock()
 	g.set.Apply(p.upstreams)
 	g.refresh()
-	for _, key := range needRestart(old, p) {
+	waiting = needRestart(old, p)
+	for _, key := range waiting {
 		g.log.Warn("a change takes effect at the next start only", "key", key)
 	}
 	g.log.Info("configuration in force", "file", g.path, "revision", g.gate.Revision())
-	return nil
+	return waiting, nil
+}
+
+// prepare reads the configuration and puts its rules in force, or nothing of it. g.reloading is held.
+func (g *gateway) prepare() (*plan, *ruleset, error) {
+	p, err := g.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	follow, err := g.bundleFor(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := p.compile()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := g.checkLimits(p, r); err != nil {
+		return nil, nil, err
+	}
+	if g.auth.Load() != nil {
+		if err := g.authenticate(p.cfg); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := g.gate.Publish(r.rules); err != nil {
+		return nil, nil, err
+	}
+	follow()
+	return p, r, nil
 }
 
 // needRestart names the changed keys that a reload does not apply.
@@ -199,7 +239,7 @@ func needRestart(old, now *plan) []string {
 	note(a.PublicURL != b.PublicURL, "public_url")
 	note(a.Limits.Body != b.Limits.Body, "limits.body")
 	note(a.Limits.CallsInFlight != b.Limits.CallsInFlight, "limits.calls_in_flight")
-	note((a.Anonymous == nil) != (b.Anonymous == nil) || (a.Anonymous != nil && *a.Anonymous != *b.Anonymous), "anonymous")
+	note((a.Auth.MTLS == nil) != (b.Auth.MTLS == nil), "auth.mtls")
 	note(fmt.Sprint(a.Hosts, a.Origins) != fmt.Sprint(b.Hosts, b.Origins), "hosts, origins")
 	return keys
 }
@@ -223,6 +263,9 @@ func (g *gateway) close(ctx context.Context) error {
 		errs = append(errs, g.set.Close(bounded))
 	}
 	g.work.Wait()
+	if a := g.auth.Load(); a != nil {
+		a.Close()
+	}
 	return errors.Join(append(errs, g.db.Close())...)
 }
 

@@ -17,7 +17,7 @@ const (
 	ExitError       = 1   // anything without a code of its own
 	ExitUsage       = 2   // wrong flags or arguments
 	ExitConfig      = 3   // tollgate.yaml is not valid
-	ExitPolicy      = 4   // a policy is not valid, or a policy test failed
+	ExitPolicy      = 4   // a policy is not valid
 	ExitLocked      = 5   // the state directory belongs to another process
 	ExitInterrupted = 130 // SIGINT or SIGTERM
 )
@@ -56,6 +56,12 @@ func WithCode(err error, code int) error {
 	return &Error{Err: err, Code: code}
 }
 
+// errSaid ends a command that has printed all there is to say.
+var errSaid = errors.New("see above")
+
+// Said ends the process with a code and no further words: what was printed says why.
+func Said(code int) error { return &Error{Err: errSaid, Code: code} }
+
 // Classifier tells what an error of some other package means for the process. It returns code 0 for an error that it does
 // not know; the hint may be empty.
 type Classifier func(err error) (code int, hint string)
@@ -93,7 +99,7 @@ func ExitCode(err error, classify ...Classifier) int {
 // Report prints an error to Err and returns the exit code of the process. It prints nothing for nil and for an interrupt.
 func (s *Streams) Report(err error, classify ...Classifier) int {
 	code := ExitCode(err, classify...)
-	if code == ExitOK || code == ExitInterrupted {
+	if code == ExitOK || code == ExitInterrupted || errors.Is(err, errSaid) {
 		return code
 	}
 	if ds, ok := errors.AsType[config.Diagnostics](err); ok {

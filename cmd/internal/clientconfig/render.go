@@ -22,6 +22,7 @@ type RenderOptions struct {
 	Name        string // of the entry, "" = "tollgate"
 	Command     string // the program, "" = "tollgate"; clients often need its full path
 	ConfigFile  string // passed as --config; "" = none
+	StateDir    string // passed as --state-dir; "" = none
 	URL         string // of the MCP endpoint, "" = that of the default configuration
 	KeyVariable string // environment variable with the key, "" = "TOLLGATE_KEY"
 	OS          string // whose file names apply, "" = this one
@@ -179,6 +180,9 @@ func stdioEntry(o *RenderOptions) *object {
 	args := []string{"stdio"}
 	if o.ConfigFile != "" {
 		args = append(args, "--config", o.ConfigFile)
+	}
+	if o.StateDir != "" {
+		args = append(args, "--state-dir", o.StateDir)
 	}
 	return newObject().set("command", o.Command).set("args", args)
 }

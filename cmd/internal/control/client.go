@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Client asks a gateway. Safe for concurrent use.
@@ -56,6 +57,11 @@ func (c *Client) RevokeKey(ctx context.Context, id string) error {
 	return err
 }
 
+// RotateKey makes an API key that takes the place of another. The old one works for grace longer.
+func (c *Client) RotateKey(ctx context.Context, id string, grace time.Duration) (*NewKey, error) {
+	return do[NewKey](ctx, c, http.MethodPost, "keys/"+url.PathEscape(id)+"/rotate", &Rotation{Grace: grace})
+}
+
 // Catalog asks what a role sees.
 func (c *Client) Catalog(ctx context.Context, q *CatalogQuery) (*Catalog, error) {
 	return do[Catalog](ctx, c, http.MethodPost, "catalog", q)
@@ -67,9 +73,8 @@ func (c *Client) Call(ctx context.Context, call *Call) (*Outcome, error) {
 }
 
 // Reload reads the configuration again.
-func (c *Client) Reload(ctx context.Context) error {
-	_, err := do[struct{}](ctx, c, http.MethodPost, "reload", struct{}{})
-	return err
+func (c *Client) Reload(ctx context.Context) (*Reloaded, error) {
+	return do[Reloaded](ctx, c, http.MethodPost, "reload", struct{}{})
 }
 
 // Login logs in to an upstream. show is called with the address of the page on which a person lets the gateway in.

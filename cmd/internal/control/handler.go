@@ -22,9 +22,15 @@ func Handler(ops Operations) http.Handler {
 	mux.HandleFunc("DELETE /v1/keys/{id}", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, struct{}{}, ops.RevokeKey(r.Context(), r.PathValue("id")))
 	})
+	mux.HandleFunc("POST /v1/keys/{id}/rotate", func(w http.ResponseWriter, r *http.Request) {
+		answer(func(ctx context.Context, in *Rotation) (any, error) {
+			return ops.RotateKey(ctx, r.PathValue("id"), in.Grace)
+		}).ServeHTTP(w, r)
+	})
 	mux.Handle("POST /v1/catalog", answer(func(ctx context.Context, q *CatalogQuery) (any, error) { return ops.Catalog(ctx, q) }))
 	mux.Handle("POST /v1/call", answer(func(ctx context.Context, c *Call) (any, error) { return ops.Call(ctx, c) }))
-	mux.Handle("POST /v1/reload", answer(func(ctx context.Context, _ *struct{}) (any, error) { return struct{}{}, ops.Reload(ctx) }))
+	mux.Handle("POST /v1/explain", answer(func(ctx context.Context, q *ExplainQuery) (any, error) { return ops.Explain(ctx, q) }))
+	mux.Handle("POST /v1/reload", answer(func(ctx context.Context, _ *struct{}) (any, error) { return ops.Reload(ctx) }))
 	mux.HandleFunc("POST /v1/upstreams/{name}/login", func(w http.ResponseWriter, r *http.Request) { serveLogin(ops, w, r) })
 	mux.HandleFunc("POST /v1/upstreams/{name}/logout", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, struct{}{}, ops.Logout(r.Context(), r.PathValue("name")))

@@ -15,9 +15,12 @@ type Operations interface {
 	Keys(ctx context.Context) ([]Key, error)
 	CreateKey(ctx context.Context, k *Key) (*NewKey, error)
 	RevokeKey(ctx context.Context, id string) error
+	// RotateKey puts a new key in the place of another, which works for grace longer.
+	RotateKey(ctx context.Context, id string, grace time.Duration) (*NewKey, error)
 	Catalog(ctx context.Context, q *CatalogQuery) (*Catalog, error)
 	Call(ctx context.Context, c *Call) (*Outcome, error)
-	Reload(ctx context.Context) error
+	Explain(ctx context.Context, q *ExplainQuery) (*Explanation, error)
+	Reload(ctx context.Context) (*Reloaded, error)
 	// Login logs in to an upstream. show gets the address of the page on which a person lets the gateway in, at most once.
 	Login(ctx context.Context, upstream string, show func(address string) error) error
 	// Logout forgets the login at an upstream.
@@ -40,6 +43,9 @@ type Status struct {
 	Failure   string     `json:"failure,omitempty"` // why the newest configuration is not in force
 	Upstreams []Upstream `json:"upstreams"`
 	Problems  []Problem  `json:"problems,omitempty"` // of the merged catalog
+	Misfits   []Problem  `json:"misfits,omitempty"`  // rules that do not fit what upstreams offer
+	Bundle    *Bundle    `json:"bundle,omitempty"`   // that is followed at a URL
+	Issuers   []Issuer   `json:"issuers,omitempty"`  // of access tokens; only while HTTP is served
 }
 
 // Upstream is the state of one upstream.
@@ -60,6 +66,23 @@ type Upstream struct {
 	Dropped   []Problem `json:"dropped,omitempty"`
 }
 
+// Bundle is the state of a policy bundle that is fetched from a URL.
+type Bundle struct {
+	URL         string    `json:"url"` // without its query
+	Revision    string    `json:"revision,omitempty"`
+	Verified    bool      `json:"verified"`
+	FromCopy    bool      `json:"from_copy,omitempty"` // the server gave none: it is the copy of an earlier run
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	LastError   string    `json:"last_error,omitempty"`
+}
+
+// Issuer is the state of an authorization server whose access tokens are accepted.
+type Issuer struct {
+	Issuer  string `json:"issuer"`
+	Keys    int    `json:"keys"` // 0 = none are there: its tokens cannot be checked
+	Failure string `json:"failure,omitempty"`
+}
+
 // Problem is something that was left out, and why.
 type Problem struct {
 	Item   string `json:"item"`
@@ -78,6 +101,8 @@ type Key struct {
 	Expires  time.Time `json:"expires,omitzero"`
 	LastUsed time.Time `json:"last_used,omitzero"`
 	Revoked  time.Time `json:"revoked,omitzero"`
+	// ReplacedBy is the id of the key that took its place.
+	ReplacedBy string `json:"replaced_by,omitempty"`
 }
 
 // NewKey is a key and its secret, shown this once.
@@ -86,9 +111,14 @@ type NewKey struct {
 	Secret string `json:"secret"`
 }
 
-// CatalogQuery asks what a role sees; no role means the whole catalog.
+// Rotation says how a key is rotated.
+type Rotation struct {
+	Grace time.Duration `json:"grace_ns"` // how long the old key still works
+}
+
+// CatalogQuery asks what a caller sees; no caller means the whole catalog.
 type CatalogQuery struct {
-	Role    string `json:"role,omitempty"`
+	Role    string `json:"role,omitempty"` // a role or a subject, see [Identity]
 	Toolset string `json:"toolset,omitempty"`
 	Hidden  bool   `json:"hidden,omitempty"` // also what the role does not see, with the rule that hides it
 }
@@ -109,7 +139,8 @@ type Item struct {
 	Upstream     string `json:"upstream"`
 	OriginalName string `json:"original_name"`
 	Visible      bool   `json:"visible"`
-	Rule         string `json:"rule,omitempty"` // why it is visible or hidden
+	Rule         string `json:"rule,omitempty"`     // why it is visible or hidden
+	Narrowed     bool   `json:"narrowed,omitempty"` // the caller is shown another input schema than the upstream's
 	Bytes        int    `json:"bytes"`
 	Tokens       int    `json:"tokens_estimate"`
 	Hash         string `json:"definition_hash"`
@@ -119,7 +150,7 @@ type Item struct {
 type Call struct {
 	Tool      string          `json:"tool"`
 	Arguments json.RawMessage `json:"arguments"`
-	Role      string          `json:"role,omitempty"`
+	Role      string          `json:"role,omitempty"` // a role or a subject, see [Identity]
 }
 
 // Outcome is how a call ended: Result or Error is set.
@@ -134,6 +165,12 @@ type StdioClient struct {
 	Role    string // "" = as configured
 	Subject string
 	Toolset string
+}
+
+// Reloaded is how a reload went.
+type Reloaded struct {
+	Revision    string   `json:"revision"`
+	NeedRestart []string `json:"need_restart,omitempty"` // changed keys that take effect at the next start only
 }
 
 // LoginEvent is one line of the answer to a login: an address to show, then how it ended.
