@@ -20,8 +20,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"tollgate": func() { os.Exit(run(os.Args[1:], cli.Std())) },
-		"browse":   browse,
+		"tollgate":   func() { os.Exit(run(os.Args[1:], cli.Std())) },
+		"browse":     browse,
+		"toolserver": toolServer,
 	})
 }
 
