@@ -53,7 +53,12 @@ func (p *stdioProcess) ask(line, want string) {
 		}
 		return
 	}
-	p.t.Fatalf("sent %s\nno answer, want %s", line, want)
+	select {
+	case err := <-p.done:
+		p.t.Fatalf("sent %s\nno answer, want %s; the process ended: %v", line, want, err)
+	default:
+		p.t.Fatalf("sent %s\nno answer, want %s", line, want)
+	}
 }
 
 // TestStdioMovesOn: the first client's process is the gateway of the second; when the first ends, the second goes on with
