@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"maps"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type access struct {
 	stale   atomic.Bool // whether something could not be decided
 	// retry is when it is worth deciding again, because something could not be decided; zero = it was.
 	retry   time.Time
+	tries   int // how often it was decided before and could not be
 	visible catalog.Visible
 	// conditions holds the visible entries of which something is asked.
 	conditions map[*catalog.Entry]*policy.Conditions
@@ -65,9 +67,12 @@ func (r *revision) inherit(old *revision) {
 // access decides the whole catalog for one class, once.
 func (r *revision) access(w *who) *access {
 	v, known := r.classes.LoadOrStore(w.class, &access{})
-	if a := v.(*access); known && a.stale.Load() && w.at.After(a.retry) && r.classes.CompareAndSwap(w.class, v, &access{}) {
-		v, _ = r.classes.LoadOrStore(w.class, &access{})
-		r.forgetViews(w.class)
+	if a := v.(*access); known && a.over(w.at) {
+		again := &access{tries: a.tries + 1}
+		if r.classes.CompareAndSwap(w.class, v, again) {
+			r.forgetViews(w.class)
+		}
+		v, _ = r.classes.LoadOrStore(w.class, again)
 	}
 	if !known && r.counted.Add(1) > maxClasses {
 		dropOne(&r.classes)
@@ -87,6 +92,26 @@ func (r *revision) access(w *who) *access {
 		a.decided.Store(a.retry.IsZero())
 	})
 	return a
+}
+
+// over reports whether it is time to decide again what could not be decided.
+func (a *access) over(now time.Time) bool { return a.stale.Load() && now.After(a.retry) }
+
+// again notes that something could not be decided at a moment: what fails for good is tried ever more seldom.
+func (a *access) again(now time.Time) { a.retry = now.Add(retryAccess << min(a.tries, 6)) }
+
+// asked is what is asked of calls of e. An entry that this class is not shown may come of a view from before it was decided
+// again; its calls are refused.
+func (a *access) asked(r *revision, e *catalog.Entry) *policy.Conditions {
+	if c := a.conditions[e]; c != nil {
+		return c
+	}
+	entries := r.catalog.Entries(e.Kind)
+	i := sort.Search(len(entries), func(i int) bool { return entries[i].Key() >= e.Key() })
+	if i < len(entries) && entries[i] == e && a.visible[e.Kind].Has(i) {
+		return &policy.Conditions{}
+	}
+	return &policy.Conditions{Refuse: policy.CodeEvaluation, Detail: "whether the caller may see it could not be decided again"}
 }
 
 // forgetViews drops what was made of a class that is decided again.
@@ -125,7 +150,7 @@ func (r *revision) decide(ctx context.Context, w *who, k catalog.Kind, a *access
 	answers, err := r.rules.Decider.Access(ctx, w.policy, objects)
 	if err != nil {
 		r.log.Error("access could not be decided; those objects stay hidden for now", "class", w.class, "error", err)
-		a.retry = w.at.Add(retryAccess)
+		a.again(w.at)
 	}
 	for j, allowed := range answers {
 		if allowed {
@@ -170,7 +195,7 @@ func (r *revision) condition(ctx context.Context, w *who, k catalog.Kind, a *acc
 			a.conditions[of[i]] = &c
 		}
 		if c.Refuse != "" {
-			a.retry = w.at.Add(retryAccess)
+			a.again(w.at)
 		}
 	}
 }

@@ -77,6 +77,7 @@ type target struct {
 	entry    *catalog.Entry // nil for what is in no list
 	template *catalog.Entry // that made the address of object; nil for none
 	verdict  *verdict       // once decided
+	state    *bridge.State  // that the client brought back; nil for none
 }
 
 // Call runs one call through the gate. It never returns an error: every way it can end is a Reply. The principal comes
@@ -119,7 +120,7 @@ func (g *Gate) decided(ctx context.Context, rev *revision, w *who, c *Call, to *
 	if refusal != nil {
 		return *g.refuse(c, v, refusal)
 	}
-	to.verdict = v
+	to.verdict, to.state = v, st
 	g.noteReason(v)
 	leave, reason := g.slots.enter(w.caller)
 	if leave == nil {
@@ -156,9 +157,11 @@ func (g *Gate) reserve(ctx context.Context, w *who, c *Call, to *target, in *Int
 	if err == nil {
 		return held, nil
 	}
-	if st != nil {
-		g.once.forget(w.caller.Key(), st.ID)
+	switch {
+	case in.Continues:
 		g.rounds.forget(w.caller.Key(), st.ID)
+	case st != nil && st.Kind == bridge.Confirm && st.Confirmed:
+		g.once.forget(w.caller.Key(), st.ID)
 	}
 	var exceeded *store.ExceededError
 	if errors.As(err, &exceeded) {

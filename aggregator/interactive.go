@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -77,6 +78,11 @@ func (to *target) detached(c *Call) bool {
 // park runs a call that may have to wait for its client between two of the client's requests.
 func (g *Gate) park(ctx context.Context, caller *auth.Principal, c *Call, to *target, held Reservation) Reply {
 	p, err := g.lot.Start(caller.Key(), func(ctx context.Context, p *bridge.Parked) {
+		defer func() {
+			if r := recover(); r != nil { // one call must not end the process
+				p.Value = g.settle(ctx, c, to, held, g.failed(c, fmt.Errorf("panic: %v\n%s", r, debug.Stack())))
+			}
+		}()
 		reply := g.exchange(ctx, caller, c, to, &parkedPeer{p, &c.Client, to.verdict.redact})
 		p.Value = g.settle(ctx, c, to, held, reply)
 	})
@@ -260,7 +266,7 @@ func (g *Gate) urlQuestions(caller *auth.Principal, c *Call, to *target, e *wire
 	case len(questions) == 0:
 		return Reply{Result: bridge.ToolError(c.Client.Revision, e.Message+" "+string(e.Data)), End: Answered}
 	}
-	state, err := g.sealer.Seal(g.nextState(bridge.Again, to, nil), g.binding(caller, c, to), relayTTL)
+	state, err := g.sealer.Seal(g.nextState(bridge.Again, to, to.state), g.binding(caller, c, to), relayTTL)
 	if err != nil {
 		return g.failed(c, err)
 	}

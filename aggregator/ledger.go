@@ -23,8 +23,9 @@ type Metered struct {
 	limiter *store.Limiter
 	now     func() time.Time
 
-	mu    sync.Mutex // guards tasks
+	mu    sync.Mutex // guards what follows
 	tasks map[taskName]*running
+	swept time.Time
 }
 
 // taskName is a task, whoever asks for it.
@@ -48,21 +49,23 @@ func NewMetered(l *store.Limiter, now func() time.Time) *Metered {
 func (m *Metered) Reserve(_ context.Context, in *Intent) (Reservation, error) {
 	m.sweep()
 	claims := make([]store.Claim, 0, len(in.Claims))
+	holds := false
 	for i := range in.Claims {
 		c := &in.Claims[i]
+		holds = holds || c.Concurrency > 0
 		if in.Continues && c.Rate > 0 {
 			continue
 		}
 		claims = append(claims, storeClaim(c))
 	}
 	if len(claims) == 0 {
-		return &metered{m, nil}, nil
+		return &metered{m, nil, false}, nil
 	}
 	admitted, err := m.limiter.Admit(claims)
 	if err != nil {
 		return nil, err
 	}
-	return &metered{m, admitted}, nil
+	return &metered{m, admitted, holds}, nil
 }
 
 // sweep releases what tasks hold that nobody asked for in a while.
@@ -73,6 +76,10 @@ func (m *Metered) sweep() {
 		return
 	}
 	now := m.now()
+	if since := now.Sub(m.swept); since >= 0 && since < time.Second {
+		return
+	}
+	m.swept = now
 	for name, r := range m.tasks {
 		if now.After(r.until) {
 			r.admitted.Release()
@@ -88,6 +95,7 @@ func storeClaim(c *limit.Claim) store.Claim {
 type metered struct {
 	ledger   *Metered
 	admitted *store.Admitted
+	holds    bool // a place among the calls that run
 }
 
 // Settle releases what the call held, or leaves it with the task that the call has become until that ends.
@@ -102,7 +110,7 @@ func (r *metered) Settle(_ context.Context, out Outcome) error {
 	name := taskName{out.Task.Upstream, out.Task.ID}
 	held, known := m.tasks[name]
 	switch {
-	case out.End == TaskCreated && !out.Task.Terminal() && r.admitted != nil && !known && len(m.tasks) < maxTasks:
+	case out.End == TaskCreated && !out.Task.Terminal() && r.holds && !known && len(m.tasks) < maxTasks:
 		m.tasks[name] = &running{r.admitted, m.now().Add(taskIdle)}
 		return nil
 	case known && out.Task.Terminal():

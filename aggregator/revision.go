@@ -42,12 +42,14 @@ type revision struct {
 	counted atomic.Int64 // classes made so far
 	shared  sync.Map     // sharedKey -> catalog.Narrowed
 	sharing atomic.Int64 // entries of shared made so far
-	views   sync.Map     // viewKey -> *catalog.View
+	views   sync.Map     // viewKey -> *seen
 	kept    atomic.Int64 // views made so far
 	terms   sync.Map     // termsKey -> *terms
 	agreed  atomic.Int64 // terms made so far
 
 	prior *prior
+	// argumentNames are those that call rules read, found out once.
+	argumentNames func() []string
 }
 
 // who is a caller as one revision sees it at one moment.
@@ -65,12 +67,26 @@ func (r *revision) who(caller *auth.Principal, now time.Time) *who {
 
 type viewKey struct{ class, toolset string }
 
+// seen is a view and the decisions it was made of.
+type seen struct {
+	view   *catalog.View
+	access *access
+}
+
 func newRevision(c *catalog.Snapshot, r Rules, serverInfo []byte, log *slog.Logger) *revision {
 	id := c.Revision + "/" + r.Decider.Revision()
 	if r.Limits != nil {
 		id += "/" + r.Limits.Revision()
 	}
-	return &revision{id: id, catalog: c, rules: r, serverInfo: serverInfo, log: log}
+	rev := &revision{id: id, catalog: c, rules: r, serverInfo: serverInfo, log: log}
+	rev.argumentNames = sync.OnceValue(func() []string {
+		reader, ok := r.Decider.(interface{ ArgumentNames() []string })
+		if !ok || !r.Decider.Dynamic() {
+			return nil
+		}
+		return reader.ArgumentNames()
+	})
+	return rev
 }
 
 func (r *revision) view(w *who, toolset string) (*catalog.View, error) {
@@ -81,21 +97,18 @@ func (r *revision) view(w *who, toolset string) (*catalog.View, error) {
 		}
 	}
 	key := viewKey{w.class, toolset}
-	if v, ok := r.views.Load(key); ok {
-		return v.(*catalog.View), nil
-	}
-	if r.kept.Add(1) > maxViews {
-		dropOne(&r.views)
+	if v, ok := r.views.Load(key); ok && !v.(*seen).access.over(w.at) {
+		return v.(*seen).view, nil
 	}
 	a := r.access(w)
 	v := r.catalog.NewView(a.visible, &catalog.ViewOptions{
 		PageSize: r.rules.PageSize, Toolset: set, ServerInfo: r.serverInfo, Narrowed: a.narrowed,
 	})
-	if a.stale.Load() {
-		return v, nil
+	if r.kept.Add(1) > maxViews {
+		dropOne(&r.views)
 	}
-	got, _ := r.views.LoadOrStore(key, v)
-	return got.(*catalog.View), nil
+	got, _ := r.views.LoadOrStore(key, &seen{v, a})
+	return got.(*seen).view, nil
 }
 
 // dropOne forgets any one entry: what is needed again is made again.

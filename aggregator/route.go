@@ -82,22 +82,23 @@ func (to *target) resource(rev *revision, e *catalog.Entry, own string) {
 }
 
 // plain reports whether a URI that no list shows has one spelling only: patterns are about spellings, and an upstream may
-// take several for one resource. Dot segments, encoded characters that need no encoding, and empty segments in the path of
-// a file are refused.
+// take several for one resource. It is ASCII (RFC 3986), has no dot segments, no backslashes, nothing encoded that needs no
+// encoding or that hides a slash, and upper-case hex digits. The URI of a file is file:///path and no more.
 func plain(uri string) bool {
-	path, _, _ := strings.Cut(uri, "?")
-	scheme, rest, _ := strings.Cut(path, ":")
-	for i := 0; i+2 < len(uri); i++ {
-		if uri[i] != '%' {
-			continue
-		}
-		c, err := strconv.ParseUint(uri[i+1:i+3], 16, 8)
-		if err == nil && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", byte(c)) >= 0) {
+	for i := range len(uri) {
+		switch c := uri[i]; {
+		case c <= ' ' || c >= 0x7f || c == '\\':
+			return false
+		case c == '%' && !plainEscape(uri[i:]):
 			return false
 		}
 	}
-	if strings.EqualFold(scheme, "file") && strings.Contains(strings.TrimPrefix(rest, "//"), "//") {
-		return false
+	path, _, _ := strings.Cut(uri, "?")
+	scheme, rest, _ := strings.Cut(path, ":")
+	if strings.EqualFold(scheme, "file") {
+		if !strings.HasPrefix(uri, "file:///") || strings.Contains(rest[2:], "//") || strings.ContainsAny(uri, "?#") {
+			return false
+		}
 	}
 	for segment := range strings.SplitSeq(rest, "/") {
 		if segment == "." || segment == ".." {
@@ -105,6 +106,16 @@ func plain(uri string) bool {
 		}
 	}
 	return true
+}
+
+// plainEscape reports whether text begins with an encoded character that has to be encoded and is no slash.
+func plainEscape(text string) bool {
+	if len(text) < 3 || text[1:3] != strings.ToUpper(text[1:3]) {
+		return false
+	}
+	c, err := strconv.ParseUint(text[1:3], 16, 8)
+	unreserved := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", byte(c)) >= 0
+	return err == nil && !unreserved && c != '/' && c != '\\'
 }
 
 // readable finds the resource shown as uri, in a list or through a template. What a template makes is a resource that no

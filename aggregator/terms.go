@@ -3,6 +3,7 @@
 package aggregator
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -45,15 +46,17 @@ func (r *revision) termsOf(ctx context.Context, w *who, to *target) *terms {
 	if r.agreed.Add(1) > maxTerms {
 		dropOne(&r.terms)
 	}
-	c := r.access(w).conditions[to.entry]
-	if c == nil {
-		c = &policy.Conditions{}
-	}
+	a := r.access(w)
+	c := a.asked(r, to.entry)
 	var schema []byte
 	if to.entry.Kind == catalog.Tool {
 		schema, _ = wire.Lookup(to.entry.Definition, "inputSchema")
 	}
-	t, _ := r.terms.LoadOrStore(key, r.newTerms(w, &to.entry.Object, schema, c))
+	made := r.newTerms(w, &to.entry.Object, schema, c)
+	if a.stale.Load() {
+		return made
+	}
+	t, _ := r.terms.LoadOrStore(key, made)
 	return t.(*terms)
 }
 
@@ -62,9 +65,7 @@ func (r *revision) unlistedTerms(ctx context.Context, w *who, to *target) *terms
 	c := r.conditions(ctx, w, []policy.Object{to.object})[0]
 	var limits []*limit.Limit
 	if to.template != nil {
-		if more := r.access(w).conditions[to.template]; more != nil {
-			c = joined(&c, more)
-		}
+		c = joined(&c, r.access(w).asked(r, to.template))
 		limits = r.rules.Limits.For(r.roles(w), &to.template.Object)
 	}
 	t := r.newTerms(w, &to.object, nil, &c)
@@ -113,7 +114,7 @@ func (r *revision) newTerms(w *who, o *policy.Object, schema []byte, c *policy.C
 			r.log.Warn("arguments are checked against the constraints alone", "object", o.Name, "reason", problem)
 		}
 	}
-	if t.check != nil || len(t.limits) > 0 || r.rules.Decider.Dynamic() {
+	if takes := o.Kind == "tool" || o.Kind == "prompt"; takes && (t.check != nil || len(t.limits) > 0 || r.rules.Decider.Dynamic()) {
 		t.names = r.spellings(t)
 	}
 	t.redact, t.failure = redact.Compile(&c.Obligations)
@@ -125,16 +126,16 @@ func (r *revision) spellings(t *terms) *spellings {
 	var names []string
 	schemas := [][]byte{t.schema}
 	for i := range t.conditions.Constraints {
-		names = append(names, t.conditions.Constraints[i].Argument)
-		schemas = append(schemas, t.conditions.Constraints[i].Schema)
+		c := &t.conditions.Constraints[i]
+		schemas = append(schemas, wire.Set(nil, "properties", wire.Set(nil, c.Argument, c.Schema)))
+		if bytes.Contains(c.Schema, []byte(`"$ref"`)) {
+			names = append(names, namesIn(c.Schema)...)
+		}
 	}
 	for _, l := range t.limits {
 		names = append(names, l.Arguments()...)
 	}
-	if reader, ok := r.rules.Decider.(interface{ ArgumentNames() []string }); ok && r.rules.Decider.Dynamic() {
-		names = append(names, reader.ArgumentNames()...)
-	}
-	return newSpellings(names, schemas...)
+	return newSpellings(append(names, r.argumentNames()...), schemas...)
 }
 
 // misfit is why limits cannot be held against a tool: they read arguments that it does not have. A caller could else add

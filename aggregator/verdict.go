@@ -72,7 +72,11 @@ func (g *Gate) weigh(ctx context.Context, rev *revision, w *who, c *Call, to *ta
 	}
 	if t.names != nil {
 		if written, name := t.names.clash(v.input.Arguments); written != "" {
-			return v, &Refusal{Code: CodeConstraint, Sentence: fmt.Sprintf("argument %q differs from %q in case only", written, name)}
+			sentence := fmt.Sprintf("argument %q differs from %q in case only", written, name)
+			if name == "" {
+				sentence = fmt.Sprintf("the arguments are nested more than %d levels deep", maxNesting)
+			}
+			return v, &Refusal{Code: CodeConstraint, Sentence: sentence}
 		}
 	}
 	if r := g.judge(ctx, rev, v, t); r != nil {

@@ -146,6 +146,7 @@ func (g *gateway) takeBundle(f *follower, b *bundle.Bundle) error {
 	g.mu.Lock()
 	g.plan, g.engine, g.limits, g.failure = &next, r.engine, r.rules.Limits, ""
 	g.mu.Unlock()
+	g.noteMisfits()
 	g.log.Info("policy bundle in force", "bundle", b.String(), "verified", b.Verified, "revision", g.gate.Revision())
 	return nil
 }
@@ -163,7 +164,7 @@ func (g *gateway) bundleFor(p *plan) (commit func(), err error) {
 	}
 	if old != nil && old.made == bundleSettings(p.remote(), v) {
 		if p.bundle = old.newest; p.bundle == nil {
-			return nil, errors.New("the policy bundle has not come yet: " + old.fetcher.State().LastError)
+			return nil, fmt.Errorf("the policy bundle has not come yet: %s", orElse(old.fetcher.State().LastError, "it is being fetched"))
 		}
 		return func() {}, nil
 	}
@@ -175,9 +176,11 @@ func (g *gateway) bundleFor(p *plan) (commit func(), err error) {
 		}
 		trial := *p
 		trial.bundle = b
-		_, err := trial.compile()
+		if _, err := trial.compile(); err != nil {
+			return err
+		}
 		f.newest = b
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err

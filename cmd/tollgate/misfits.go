@@ -70,6 +70,9 @@ func (m *misfits) report(at, format string, args ...any) {
 func (m *misfits) patterns(at string, patterns []string) {
 	for i, text := range patterns {
 		p, err := policy.ParsePattern(text)
+		if strings.HasPrefix(text, "resource:") {
+			continue // resources need to be in no list
+		}
 		if err != nil || slices.ContainsFunc(m.entries, func(e *catalog.Entry) bool { return p.Match(&e.Object) }) {
 			continue
 		}
