@@ -92,7 +92,7 @@ func TestOneSpelling(t *testing.T) {
 		if r := s.Call(t.Context(), person("a", "r"), read(uri)); r.End != aggregator.Unknown {
 			t.Errorf("%s: %s", uri, r.End)
 		}
-		if _, e := s.Subscribe(t.Context(), person("a", "r"), "", uri, wire.R20260728); e == nil {
+		if _, e := s.Subscribe(t.Context(), person("a", "r"), uri, watching()); e == nil {
 			t.Errorf("%s can be watched", uri)
 		}
 		complete := &aggregator.Call{Method: aggregator.MethodComplete, Client: bridge.Client{Revision: wire.R20260728}, Params: []byte(`{"ref":{"type":"ref/resource","uri":"` + uri + `"},"argument":{"name":"path","value":"x"}}`)}
@@ -272,7 +272,7 @@ func TestTasksCountAsRunning(t *testing.T) {
 func TestSubscriptionsPassTheRules(t *testing.T) {
 	s := files(t, &cloud{}, policy.Role{Allow: []string{"*"}, Limits: []policy.LimitRule{{Name: "l", Rate: "2/hour"}}}, nil)
 	watch := func() *wire.Error {
-		_, e := s.Subscribe(t.Context(), person("a", "r"), "", "file:///a", wire.R20260728)
+		_, e := s.Subscribe(t.Context(), person("a", "r"), "file:///a", watching())
 		return e
 	}
 	if e := errors.Join(asErr(watch()), asErr(watch())); e != nil {
@@ -285,6 +285,30 @@ func TestSubscriptionsPassTheRules(t *testing.T) {
 	if e := watch(); e == nil || !strings.Contains(e.Message, "confirmation") {
 		t.Errorf("without confirmation: %v", e)
 	}
+	s = files(t, &cloud{}, policy.Role{Allow: []string{"*"}}, map[string]string{"x.rego": `package tollgate.call
+
+deny contains "not from there" if input.source_ip == "203.0.113.9"
+deny contains "not over that" if input.session.transport == "stdio"
+`})
+	for _, deny := range []struct {
+		why string
+		set func(*aggregator.Call)
+	}{
+		{"not from there", func(c *aggregator.Call) { c.SourceIP = "203.0.113.9" }},
+		{"not over that", func(c *aggregator.Call) { c.Transport = "stdio" }},
+		{"", func(*aggregator.Call) {}},
+	} {
+		c := watching()
+		deny.set(c)
+		if _, e := s.Subscribe(t.Context(), person("a", "r"), "file:///a", c); (e != nil) != (deny.why != "") || e != nil && !strings.Contains(e.Message, deny.why) {
+			t.Errorf("%q: %v", deny.why, e)
+		}
+	}
+}
+
+// watching is what asks for a subscription.
+func watching() *aggregator.Call {
+	return &aggregator.Call{Method: aggregator.MethodSubscribe, Transport: "http", Client: bridge.Client{Revision: wire.R20260728}}
 }
 
 func asErr(e *wire.Error) error {

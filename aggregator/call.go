@@ -23,6 +23,7 @@ const (
 	MethodGetPrompt    = "prompts/get"
 	MethodReadResource = "resources/read"
 	MethodComplete     = "completion/complete"
+	MethodSubscribe    = "resources/subscribe"
 )
 
 // Call is one request of a client that reaches an upstream, as the edge read it.

@@ -7,7 +7,6 @@ import (
 	"errors"
 
 	"tollgate/aggregator/auth"
-	"tollgate/aggregator/bridge"
 	"tollgate/upstream/wire"
 )
 
@@ -19,22 +18,22 @@ type Subscription struct {
 }
 
 // Subscribe watches the resource the caller sees as uri, in a list or through a template. A URI in no list cannot be
-// watched: an upstream accepts any, and a hidden one must not answer otherwise than a missing one.
-func (g *Gate) Subscribe(ctx context.Context, caller *auth.Principal, toolset, uri string, client wire.Revision) (*Subscription, *wire.Error) {
+// watched: an upstream accepts any, and a hidden one must not answer otherwise than a missing one. Of c, its method is
+// [MethodSubscribe] and it has no params.
+func (g *Gate) Subscribe(ctx context.Context, caller *auth.Principal, uri string, c *Call) (*Subscription, *wire.Error) {
 	rev, err := g.revision(ctx)
 	if err != nil {
-		return nil, g.failed(&Call{Method: "resources/subscribe"}, err).Error
+		return nil, g.failed(c, err).Error
 	}
 	w := rev.who(caller, g.now())
-	view, err := rev.view(w, toolset)
+	view, err := rev.view(w, c.Toolset)
 	if err != nil {
-		return nil, g.failed(&Call{Method: "resources/subscribe"}, err).Error
+		return nil, g.failed(c, err).Error
 	}
 	e, own, ok := readable(ctx, rev, view, w, uri)
 	if !ok {
-		return nil, unknownResource(client, uri).Error
+		return nil, unknownResource(c.Client.Revision, uri).Error
 	}
-	c := &Call{Method: "resources/subscribe", Client: bridge.Client{Revision: client}}
 	to := &target{upstream: e.Upstream, shown: uri}
 	to.resource(rev, e, own)
 	v, refusal := g.weigh(ctx, rev, w, c, to)
@@ -62,7 +61,7 @@ func (g *Gate) Subscribe(ctx context.Context, caller *auth.Principal, toolset, u
 	case errors.As(err, &refused):
 		return nil, refused
 	case err != nil:
-		return nil, g.upstreamFailed(&Call{Method: "resources/subscribe"}, err).Error
+		return nil, g.upstreamFailed(c, err).Error
 	}
 	return &Subscription{Upstream: e.Upstream, URI: own, Shown: uri}, nil
 }

@@ -234,7 +234,7 @@ func action(method string) string {
 	switch method {
 	case MethodGetPrompt:
 		return "get"
-	case MethodReadResource, "resources/subscribe":
+	case MethodReadResource, MethodSubscribe:
 		return "read"
 	case MethodComplete:
 		return "complete"

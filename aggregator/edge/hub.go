@@ -253,8 +253,8 @@ func (l *listener) poke() {
 	}
 }
 
-// watch subscribes to one resource.
-func (l *listener) watch(ctx context.Context, uri string) *wire.Error {
+// watch subscribes to one resource, as c asks for it.
+func (l *listener) watch(ctx context.Context, uri string, c *aggregator.Call) *wire.Error {
 	l.mu.Lock()
 	_, have := l.watched[uri]
 	full := len(l.watched) >= maxWatched
@@ -265,7 +265,7 @@ func (l *listener) watch(ctx context.Context, uri string) *wire.Error {
 	case full:
 		return &wire.Error{Code: wire.CodeRefused, Message: "too many watched resources; end some subscriptions first"}
 	}
-	sub, e := l.hub.gate.Subscribe(ctx, l.caller, l.toolset, uri, l.rev)
+	sub, e := l.hub.gate.Subscribe(ctx, l.caller, uri, c)
 	if e != nil {
 		return e
 	}

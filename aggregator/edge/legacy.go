@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"tollgate/aggregator"
 	"tollgate/aggregator/auth"
 	"tollgate/aggregator/bridge"
 	"tollgate/upstream/wire"
@@ -121,7 +122,7 @@ func (s *Server) serveLegacy(ctx context.Context, r *request) error {
 		r.session.level = level
 		r.session.mu.Unlock()
 		return r.out.result(r.env.ID, []byte("{}"))
-	case "resources/subscribe", "resources/unsubscribe":
+	case aggregator.MethodSubscribe, "resources/unsubscribe":
 		raw, _ := wire.Lookup(r.env.Params, "uri")
 		uri, ok := wire.String(raw)
 		if !ok {
@@ -132,7 +133,7 @@ func (s *Server) serveLegacy(ctx context.Context, r *request) error {
 		}
 		if r.env.Method == "resources/unsubscribe" {
 			r.session.ears.unwatch(ctx, uri)
-		} else if e := r.session.ears.watch(ctx, uri); e != nil {
+		} else if e := r.session.ears.watch(ctx, uri, r.call(aggregator.MethodSubscribe)); e != nil {
 			return r.fail(e)
 		}
 		return r.out.result(r.env.ID, []byte("{}"))

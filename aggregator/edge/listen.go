@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"tollgate/aggregator"
 	"tollgate/upstream/wire"
 )
 
@@ -34,7 +35,7 @@ func (s *Server) listen(ctx context.Context, r *request) error {
 		return r.fail(&wire.Error{Code: wire.CodeRefused, Message: "too many open subscriptions for this credential; end some first"})
 	}
 	defer s.hub.drop(context.WithoutCancel(ctx), l)
-	uris, e := s.watchAll(ctx, l, filter)
+	uris, e := s.watchAll(ctx, r, l, filter)
 	if e != nil {
 		return r.fail(e)
 	}
@@ -62,7 +63,7 @@ func (s *Server) listen(ctx context.Context, r *request) error {
 
 // watchAll subscribes to the resources of a filter and returns the agreed ones as a JSON array, nil when none were
 // asked for. A resource the caller cannot see is left out: the answer does not say why.
-func (s *Server) watchAll(ctx context.Context, l *listener, filter []byte) ([]byte, *wire.Error) {
+func (s *Server) watchAll(ctx context.Context, r *request, l *listener, filter []byte) ([]byte, *wire.Error) {
 	raw, ok := wire.Lookup(filter, "resourceSubscriptions")
 	if !ok || wire.Kind(raw) != '[' {
 		return nil, nil
@@ -76,7 +77,7 @@ func (s *Server) watchAll(ctx context.Context, l *listener, filter []byte) ([]by
 		if n++; n > maxWatched {
 			return nil, &wire.Error{Code: wire.CodeInvalidParams, Message: "params.notifications.resourceSubscriptions holds more than 1000 resources"}
 		}
-		if e := l.watch(ctx, uri); e != nil {
+		if e := l.watch(ctx, uri, r.call(aggregator.MethodSubscribe)); e != nil {
 			s.log.Debug("a resource cannot be watched", "uri", uri, "error", e)
 			continue
 		}

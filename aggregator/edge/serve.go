@@ -110,14 +110,18 @@ func (s *Server) viewError(err error) *wire.Error {
 	return &wire.Error{Code: wire.CodeInternal, Message: "the gateway could not make this list; its log says why"}
 }
 
-func (s *Server) call(ctx context.Context, r *request) error {
-	c := &aggregator.Call{
-		Method: r.env.Method, Params: r.env.Params, Meta: r.meta, Toolset: r.toolset, Client: r.client, LogLevel: r.level,
-		Peer: &peer{out: r.out, session: r.session}, Transport: "stdio", SourceIP: r.source,
-	}
+// call is what the gate has to know of r, whatever it asks for.
+func (r *request) call(method string) *aggregator.Call {
+	c := &aggregator.Call{Method: method, Meta: r.meta, Toolset: r.toolset, Client: r.client, Transport: "stdio", SourceIP: r.source}
 	if r.acts != nil {
 		c.Transport = "http"
 	}
+	return c
+}
+
+func (s *Server) call(ctx context.Context, r *request) error {
+	c := r.call(r.env.Method)
+	c.Params, c.LogLevel, c.Peer = r.env.Params, r.level, &peer{out: r.out, session: r.session}
 	if r.headers != nil && r.modern() {
 		c.Mirrored = func(ph []wire.ParamHeader) *wire.Error { return wire.CheckHeaders(r.headers, r.env, ph) }
 	}
