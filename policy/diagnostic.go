@@ -4,12 +4,14 @@ package policy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // Codes of the diagnostics that are not OPA's own.
@@ -74,7 +76,7 @@ func (d Diagnostics) sorted() Diagnostics {
 func at(loc *ast.Location, code, message, hint string) Diagnostic {
 	d := Diagnostic{Code: code, Message: message, Hint: hint}
 	if loc != nil {
-		d.File, d.Line, d.Col = loc.File, loc.Row, loc.Col
+		d.File, d.Line, d.Col = loc.File, loc.Row, max(1, loc.Col) // OPA says column 0 of the end of a file
 	}
 	return d
 }
@@ -96,24 +98,30 @@ func (w *wording) readable(text string) string {
 	})
 }
 
-// fromOPA translates OPA's errors. file is used where OPA gives no location.
+// FromOPA translates OPA's errors, ordered by file and position. file is used
+// where OPA gives no location.
+func FromOPA(err error, file string) Diagnostics { return fromOPA(err, file, &wording{}).sorted() }
+
 func fromOPA(err error, file string, words *wording) Diagnostics {
 	var out Diagnostics
-	switch err := err.(type) {
-	case ast.Errors:
-		for _, e := range err {
+	var many ast.Errors
+	var one *ast.Error
+	var evaluation *topdown.Error
+	switch {
+	case errors.As(err, &many):
+		for _, e := range many {
 			out = append(out, fromOPA(e, file, words)...)
 		}
-	case *ast.Error:
-		message, hint := words.explain(err)
-		d := at(err.Location, err.Code, words.readable(message), words.readable(hint))
-		if d.File == "" {
-			d.File = file
-		}
-		out = append(out, d)
+		return out
+	case errors.As(err, &one):
+		message, hint := words.explain(one)
+		out = Diagnostics{at(one.Location, one.Code, words.readable(message), words.readable(hint))}
+	case errors.As(err, &evaluation):
+		out = Diagnostics{at(evaluation.Location, evaluation.Code, words.readable(evaluation.Message), "")}
 	default:
-		out = append(out, Diagnostic{File: file, Code: ast.ParseErr, Message: err.Error()})
+		return Diagnostics{{File: file, Code: ast.ParseErr, Message: err.Error()}}
 	}
+	out[0].File = cmp.Or(out[0].File, file)
 	return out
 }
 
@@ -136,6 +144,9 @@ func (w *wording) explain(e *ast.Error) (message, hint string) {
 	}
 	if strings.HasPrefix(message, "rule data.tollgate.call.decision conflicts with") {
 		return "decision is defined in another file as well", leaveDecision
+	}
+	if message == "unexpected eof token" {
+		return "the file ends inside a rule", "look for a value that is missing or a bracket that is not closed"
 	}
 	if detail, ok := e.Details.(*ast.RefErrInvalidDetail); ok && len(detail.OneOf) > 0 {
 		return message, oneOf(detail)

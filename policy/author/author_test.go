@@ -105,10 +105,10 @@ func TestMistakesHaveTheirPlace(t *testing.T) {
 		want string
 	}{
 		{"package a\n\nallow = = true\n", "a_test.rego:3:9: "},
-		{"package a\n\ntest_x if http.send({}) == {}\n", "a_test.rego:3:11: undefined function http.send"},
+		{"package a\n\ntest_x if http.send({}) == {}\n", "a_test.rego:3:11: http.send is not available"},
 		{"package a\n\ntest_x if input.principal.rols == []\n", "a_test.rego:3:11: undefined ref: input.principal.rols"},
 		{"package a\n\ntest_x if \"s\" in bad\n\nbad := true\n\np contains s if some s in bad\n", "a_test.rego:7:27: undefined ref: data.a.bad[_]"},
-		{"package a\n\ntest_x if y == 1\n", "a_test.rego:3:11: var y is unsafe"},
+		{"package a\n\ntest_x if y == 1\n", "a_test.rego:3:11: y is not defined"},
 	} {
 		err := run(map[string]string{"a_test.rego": tt.text, "b.rego": "package b\n"})
 		wantError(t, err, tt.want)

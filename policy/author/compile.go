@@ -3,19 +3,16 @@
 package author
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"tollgate/policy"
 )
@@ -34,16 +31,16 @@ type loaded struct {
 func load(ctx context.Context, texts map[string]string, data map[string]any) (*loaded, error) {
 	modules := map[string]*ast.Module{}
 	var mistakes policy.Diagnostics
-	for file, text := range texts {
-		m, err := ast.ParseModuleWithOpts(file, text, parserOptions())
+	for _, file := range slices.Sorted(maps.Keys(texts)) {
+		m, err := ast.ParseModuleWithOpts(file, texts[file], parserOptions())
 		if err != nil {
-			mistakes = append(mistakes, diagnostics(err, file)...)
+			mistakes = append(mistakes, policy.FromOPA(err, file)...)
 			continue
 		}
 		modules[file] = m
 	}
 	if len(mistakes) > 0 {
-		return nil, sorted(mistakes)
+		return nil, mistakes
 	}
 	if data == nil {
 		data = map[string]any{}
@@ -85,50 +82,4 @@ func capabilities() *ast.Capabilities {
 	})
 	c.AllowNet = []string{}
 	return c
-}
-
-// diagnostics gives OPA's errors the form of ours; file is for those without a
-// place.
-func diagnostics(err error, file string) policy.Diagnostics {
-	var many ast.Errors
-	var one *ast.Error
-	var evaluation *topdown.Error
-	switch {
-	case errors.As(err, &many):
-		var out policy.Diagnostics
-		for _, e := range many {
-			out = append(out, diagnostics(e, file)...)
-		}
-		return sorted(out)
-	case errors.As(err, &one):
-		return policy.Diagnostics{at(one.Location, file, one.Code, one.Message)}
-	case errors.As(err, &evaluation):
-		return policy.Diagnostics{at(evaluation.Location, file, evaluation.Code, evaluation.Message)}
-	}
-	return policy.Diagnostics{{File: file, Code: ast.ParseErr, Message: err.Error()}}
-}
-
-func at(loc *ast.Location, file, code, message string) policy.Diagnostic {
-	d := policy.Diagnostic{File: file, Code: code, Message: readable(strings.TrimSpace(message))}
-	if loc != nil {
-		d.Line, d.Col = loc.Row, max(1, loc.Col)
-		if loc.File != "" {
-			d.File = loc.File
-		}
-	}
-	return d
-}
-
-// readable leaves out the names that the compiler made up: nobody finds them in
-// a file.
-func readable(message string) string {
-	return regexp.MustCompile(`__local[0-9]+__`).ReplaceAllString(message, "_")
-}
-
-func sorted(d policy.Diagnostics) policy.Diagnostics {
-	slices.SortFunc(d, func(a, b policy.Diagnostic) int {
-		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col),
-			strings.Compare(a.Message, b.Message))
-	})
-	return slices.Compact(d)
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/lineage"
+
+	"tollgate/policy"
 )
 
 // queryFile is the name of the query in diagnostics.
@@ -70,7 +72,7 @@ func Eval(ctx context.Context, o *EvalOptions) (*Evaluation, error) {
 		return nil, err
 	}
 	if compiler.Compile(l.modules); compiler.Failed() {
-		return nil, diagnostics(compiler.Errors, "")
+		return nil, policy.FromOPA(compiler.Errors, "")
 	}
 	e := &evaluator{o: o, tracer: topdown.NewBufferTracer(), covered: cover.New()}
 	options, err := e.options()
@@ -83,7 +85,7 @@ func Eval(ctx context.Context, o *EvalOptions) (*Evaluation, error) {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("evaluate %q: %w", o.Query, ctx.Err())
 		}
-		return nil, diagnostics(err, queryFile)
+		return nil, policy.FromOPA(err, queryFile)
 	}
 	return e.evaluation(results, l.modules)
 }
@@ -99,7 +101,7 @@ type evaluator struct {
 func (e *evaluator) options() ([]func(*rego.Rego), error) {
 	parsed, err := ast.ParseBodyWithOpts(e.o.Query, parserOptions())
 	if err != nil {
-		return nil, diagnostics(err, queryFile)
+		return nil, policy.FromOPA(err, queryFile)
 	}
 	options := []func(*rego.Rego){
 		rego.ParsedQuery(parsed), rego.StrictBuiltinErrors(true), rego.EnablePrintStatements(true),

@@ -51,8 +51,8 @@ func TestEvalMistakes(t *testing.T) {
 	for _, tt := range []struct{ query, want string }{
 		{"data.", "query:1:"},
 		{"", "query: "},
-		{"http.send({})", "query:1:1: undefined function http.send"},
-		{"x", "query:1:1: var x is unsafe"},
+		{"http.send({})", "query:1:1: http.send is not available"},
+		{"x", "query:1:1: x is not defined"},
 		{"input.principal.rols", "query:1:1: undefined ref: input.principal.rols"},
 		{"to_number(\"x\")", "query:1:1: to_number: strconv"},
 		{"data.a.p", "a.rego:3:6: to_number: strconv"},
@@ -68,7 +68,7 @@ func TestEvalMistakes(t *testing.T) {
 	_, err := Eval(t.Context(), &EvalOptions{Input: []byte("{"), Query: "1"})
 	wantError(t, err, "the input document is not JSON")
 	_, err = Eval(t.Context(), &EvalOptions{Modules: map[string]string{"a.rego": "package a\n\np if q\n"}, Query: "data.a"})
-	wantError(t, err, "a.rego:3:6: var q is unsafe")
+	wantError(t, err, "a.rego:3:6: q is not defined")
 }
 
 // TestEvalTells what an author asks for beside the answer.

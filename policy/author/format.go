@@ -20,11 +20,11 @@ func Format(file, text string) ([]byte, error) {
 	options := parserOptions()
 	before, err := ast.ParseModuleWithOpts(file, text, options)
 	if err != nil {
-		return nil, diagnostics(err, file)
+		return nil, policy.FromOPA(err, file)
 	}
 	out, err := format.SourceWithOpts(file, []byte(text), format.Opts{RegoVersion: ast.RegoV1, ParserOptions: &options})
 	if err != nil {
-		return nil, diagnostics(err, file)
+		return nil, policy.FromOPA(err, file)
 	}
 	after, err := ast.ParseModuleWithOpts(file, string(out), options)
 	if rule := changed(before, after); err != nil || rule != nil {

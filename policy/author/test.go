@@ -16,6 +16,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/lineage"
+
+	"tollgate/policy"
 )
 
 const defaultTestTimeout = 5 * time.Second
@@ -133,7 +135,7 @@ func (l *loaded) run(ctx context.Context, filter string, setup func(*tester.Runn
 	setup(runner)
 	found, err := runner.RunTests(ctx, l.txn)
 	if err != nil {
-		return nil, diagnostics(err, "")
+		return nil, policy.FromOPA(err, "")
 	}
 	var results []*tester.Result
 	for r := range found { // to its end, so that nothing is left running
@@ -154,7 +156,7 @@ func result(r *tester.Result) TestResult {
 		out.File, out.Line = r.Location.File, r.Location.Row
 	}
 	if r.Error != nil {
-		out.Err = diagnostics(r.Error, out.File).Error()
+		out.Err = policy.FromOPA(r.Error, out.File).Error()
 		if topdown.IsCancel(r.Error) {
 			out.Err = "took too long"
 		}
