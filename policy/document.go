@@ -62,7 +62,7 @@ func (in *Input) shown() (arguments []byte, truncated bool) {
 	if in.Truncated || len(in.Arguments) > MaxArguments {
 		return nil, true
 	}
-	return bytes.TrimSpace(in.Arguments), false
+	return trim(in.Arguments), false
 }
 
 // moment is when the call came, as policies are told.
@@ -160,7 +160,7 @@ func (w *documentWriter) object(o *Object) {
 	w.text("uri", o.URI)
 	w.text("upstream", o.Upstream)
 	w.text("original_name", o.OriginalName)
-	if annotations := bytes.TrimSpace(o.Annotations); checkedObject(annotations) {
+	if annotations := trim(o.Annotations); checkedObject(annotations) {
 		w.compact("annotations", annotations)
 	} else {
 		w.raw(`,"annotations":{}`)

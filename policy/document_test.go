@@ -175,7 +175,7 @@ func TestSchemaDocumentsEveryMember(t *testing.T) {
 
 // FuzzTerm: what is read by span is what OPA's own reader makes of it.
 func FuzzTerm(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"a":[1,-2.5e3,true,false,null,"x\n\u00e9"],"b":{"c":{}}}`, ` { "a" : [ ] } `, `[1]`, `{"a":1,"a":2}`, `{"a":"\ud800"}`} {
+	for _, seed := range []string{`{}`, `{"a":[1,-2.5e3,true,false,null,"x\n\u00e9"],"b":{"c":{}}}`, ` { "a" : [ ] } `, `[1]`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, "\f{}", "{}\u0085"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -178,7 +177,7 @@ func (k *inputKeys) objectTerm(o *Object, read fields) (*ast.Term, error) {
 }
 
 func (k *inputKeys) annotations(o *Object) (*ast.Term, error) {
-	raw := bytes.TrimSpace(o.Annotations)
+	raw := trim(o.Annotations)
 	if len(raw) == 0 || string(raw) == "null" || string(raw) == "{}" {
 		return k.none, nil
 	}

@@ -23,7 +23,7 @@ const maxNumber = 400
 // else, for text that two parsers could read differently, and for numbers beyond
 // maxNumber.
 func parseObject(raw []byte) (*ast.Term, bool) {
-	raw = bytes.TrimSpace(raw)
+	raw = trim(raw)
 	if len(raw) == 0 || raw[0] != '{' || wire.CheckUnique(raw) != nil {
 		return nil, false
 	}
@@ -31,6 +31,9 @@ func parseObject(raw []byte) (*ast.Term, bool) {
 	t := r.value()
 	return t, !r.beyond
 }
+
+// trim is raw without the white space that JSON has around a value; bytes.TrimSpace takes more than that away.
+func trim(raw []byte) []byte { return bytes.Trim(raw, " \t\r\n") }
 
 // jsonReader walks over text that has passed a check, which bounds its depth.
 type jsonReader struct {
