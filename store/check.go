@@ -9,6 +9,8 @@ import (
 	"os"
 
 	bolt "go.etcd.io/bbolt"
+
+	"tollgate/store/page"
 )
 
 // Check walks every invariant of the package comment and returns all that do not hold; none is the normal answer. It
@@ -21,10 +23,7 @@ func (db *DB) Check() []error {
 	}
 	errs := db.checkFiles()
 	err := db.bolt.View(func(tx *bolt.Tx) error {
-		for err := range tx.Check() {
-			errs = append(errs, fmt.Errorf("bbolt: %w", err))
-		}
-		errs = append(errs, db.checkState(tx)...)
+		errs = append(append(errs, stateLayout().Check(tx)...), db.checkState(tx)...)
 		return nil
 	})
 	if err != nil {
@@ -54,7 +53,7 @@ func (db *DB) checkFiles() (errs []error) {
 	defer f.Close()
 	fi, err := f.Stat()
 	if err == nil {
-		err = checkPages(f, fi.Size())
+		err = page.Check(f, fi.Size())
 	}
 	if err != nil {
 		errs = append(errs, err)
@@ -69,14 +68,7 @@ func (db *DB) checkState(tx *bolt.Tx) (errs []error) {
 			errs = append(errs, err)
 		}
 	}
-	add(checkBuckets(tx))
-	add(checkRecords(tx))
 	errs = append(errs, db.checkTokens(tx)...)
-	if have, err := readSchema(tx); err != nil {
-		add(err)
-	} else if have != schemaVersion {
-		add(fmt.Errorf("schema version %d, want %d", have, schemaVersion))
-	}
 	for name, inMemory := range map[string][]byte{secretRoot: db.root, secretPepper: db.pepper} {
 		stored, err := readSecret(tx, name)
 		if err == nil && !bytes.Equal(stored, inMemory) {

@@ -18,7 +18,7 @@ func TestCheckNotices(t *testing.T) {
 	put := func(bucket, key, value string) func(*testing.T, *DB, Key) {
 		return func(t *testing.T, db *DB, k Key) {
 			tamper(t, db, func(tx *bolt.Tx) error {
-				return putRecord(tx, bucket, strings.ReplaceAll(key, "ID", k.ID), []byte(value))
+				return PutRecord(tx, bucket, strings.ReplaceAll(key, "ID", k.ID), []byte(value))
 			})
 		}
 	}

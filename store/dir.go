@@ -49,15 +49,15 @@ func homeDir(elem ...string) (string, error) {
 	return filepath.Join(append([]string{home}, elem...)...), nil
 }
 
-// prepareDir makes dir a directory that only its owner can enter. A directory that other users can enter and that holds
-// something is refused: it may be anything, and closing it would take it away from them.
-func prepareDir(dir string) error {
+// PrivateDir makes dir a directory that only its owner can enter, creating it if need be. A directory that other users can
+// enter and that holds something is refused: it may be anything, and closing it would take it away from them.
+func PrivateDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fileError(dir, err)
+		return PathError(dir, err)
 	}
 	fi, err := os.Stat(dir)
 	if err != nil {
-		return fileError(dir, err)
+		return PathError(dir, err)
 	}
 	open := ownerOnly(dir, fi)
 	if open == nil {
@@ -65,7 +65,7 @@ func prepareDir(dir string) error {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fileError(dir, err)
+		return PathError(dir, err)
 	}
 	if len(entries) > 0 {
 		return &FileError{
@@ -73,20 +73,20 @@ func prepareDir(dir string) error {
 			Fix: "run \"chmod 700\" on it, or name a directory inside it, which will be created",
 		}
 	}
-	return fileError(dir, restrict(dir, 0o700))
+	return PathError(dir, restrict(dir, 0o700))
 }
 
 // writePID notes that this process owns dir. The caller holds the lock.
 func writePID(dir string) error {
 	path := filepath.Join(dir, pidName)
-	return fileError(path, os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600))
+	return PathError(path, os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600))
 }
 
 // clearPID takes the note away but leaves the file, which shows that the directory has had an owner. The caller holds
 // the lock.
 func clearPID(dir string) error {
 	path := filepath.Join(dir, pidName)
-	return fileError(path, os.Truncate(path, 0))
+	return PathError(path, os.Truncate(path, 0))
 }
 
 // readPID returns the process id noted in dir, 0 when there is none. It is true only while somebody holds the lock.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store keeps what must outlive the process: API keys, the gateway's logins at upstreams, and the secrets
-// everything else is sealed with. It owns the state directory and the control socket in it. It also counts: how often a
-// limit has been used, and how many calls run under it.
+// Package store keeps what must outlive the process: API keys, the gateway's logins at upstreams, the secrets everything
+// else is sealed with, and what calls with an idempotency key were answered. It owns the state directory and the control
+// socket in it. It also counts: how often a limit has been used, and how many calls run under it.
 //
 // # Data flow
 //
@@ -13,8 +13,12 @@
 //	[Dial] ─► control socket ─► [Listen] in the owner
 //	[Limiter.Admit] ─► shards of all claims locked ─► room in every counter? ─┬─► count in all ─► [Admitted.Release]
 //	                                                                         └─► count in none ─► [ExceededError]
+//	[Limiter.Restore] ─► uses of before a restart count again
+//	[Replies.Begin] ─► answered before? ─┬─► [Kept] or [ConflictError]
+//	                                     └─► queue ─► one write for all that wait ─► replies.db, fsynced ─► the call
+//	the call ─► [Replies.Finish] or [Replies.Forget] ─► queue
 //
-// A [Limiter] is in memory only. The ID and the key of a [Claim] name a counter, which comes into being with its first
+// A [Limiter] is in memory only; who keeps a log of the uses of durable claims can restore them. The ID and the key of a [Claim] name a counter, which comes into being with its first
 // use and is forgotten once it counts nothing. There are three kinds: the uses of a rate up to 1,000 one by one, those of
 // a higher rate in up to 64 buckets, and the calls that run.
 //
@@ -22,6 +26,7 @@
 //
 //	state.db       bbolt; holding its lock is owning the directory
 //	state.pid      process id of the owner; empty after a clean close
+//	replies.db     bbolt; idempotency keys and replies
 //	control.sock   unix socket, mode 0600
 //	control.addr   where the socket is instead, when the path is too long for one
 //
@@ -32,8 +37,14 @@
 //	keys      <id> -> JSON: the [Key] and the HMAC-SHA-256 of its text under the pepper; sequence = keys ever created
 //	tokens    <upstream> -> the login there, sealed with AES-256-GCM under a key derived from root, bound to the name
 //
-// Every value begins with a CRC-32C over bucket, key and value. A change of the layout raises the schema version and adds
-// a step to migrations; the steps and the new version are one transaction.
+// and replies.db, beside a schema and a pepper of its own,
+//
+//	replies   start of the HMAC of the caller, HMAC of caller and key -> the call, the digest of its request, its reply
+//	ends      when an entry ends, its id -> nothing
+//
+// Both are opened by [OpenFile], as are files of packages below this one: a [Layout] says what they hold. Every value begins
+// with a CRC-32C over bucket, key and value. A change of a layout raises the schema version and adds a step to its
+// migrations; the steps and the new version are one transaction.
 //
 // # Invariants
 //
@@ -52,6 +63,16 @@
 //   - An unknown id and a wrong secret take the same steps (TestLookupSamePath).
 //   - Nothing runs after [DB.Close] has returned.
 //
+// Those of [Replies], which [Replies.Check] walks as far as they concern the file:
+//
+//   - A request with a key is executed once, however often and at however many places at once it is sent
+//     (TestOneCallPerKey), until the key is forgotten (TestRepliesModel).
+//   - A key is on disk before its call is made, and a call that was under way in a process that died is never made again
+//     by itself (TestReplyIsOnDisk). The key of a running call is not forgotten.
+//   - Whoever gives up waiting leaves nothing behind: a begin is taken back, an end is written (TestBeginGivesUp).
+//   - Neither keys nor callers are on the disk in clear (TestRepliesAreHashed).
+//   - Entries are bounded, of all callers and of each, and so are the bytes of replies (TestRepliesAreBounded).
+//
 // And those of a [Limiter], which starts no goroutine:
 //
 //   - No window of a rate, wherever it begins, has more uses than the rate, and no more calls run than may: at any
@@ -59,6 +80,8 @@
 //   - All claims of a call are counted or none, and one thing at a time happens to a counter (TestAllOrNothingUnderLoad).
 //   - Up to 1,000 uses a window the count is exact (TestLimiterModel). Above, a call is refused only if the limit was
 //     used up within 64/63 of a window (TestBucketsModel).
+//   - After [Limiter.Restore] of all uses an exact count is as if the process had never ended (TestRestoreModel), and no
+//     window of a higher rate has more uses than the rate either (TestRestoreBuckets).
 //   - A refused claim is admitted exactly after RetryAfter, if nobody else comes first (TestRetryAfterIsExact).
 //   - The memory is that of the uses that count: at most 8 KB for a counter, and about twice as many counters as there
 //     are in use (TestIdleCountersAreForgotten, TestUsesTakeLittleMemory).
@@ -109,6 +132,19 @@
 //
 // Times are readings of the monotonic clock, and a shard never uses one before the latest it has seen. A clock that is
 // set back would otherwise bring uses back to life that were already forgotten, or forget others too early.
+//
+// # Why idempotency keys have a file of their own (2026-11-25)
+//
+// Replies are large, come and go by the thousand a day, and losing them costs little; API keys are the opposite. A damaged
+// or full replies.db must not keep anybody from logging in, and a backup of state.db should stay small. Rejected: the audit
+// log, which may not hold replies at all; memory, because a client sends a request again above all after the gateway has
+// failed.
+//
+// # Why a key of a dead process is a conflict for a day (2026-11-25)
+//
+// Nobody knows whether the upstream has executed the call. To make it again could pay twice, to answer with an error could
+// hide that it was paid; so the answer names the call, which the audit log tells about, and a person decides. When there is
+// no room for more keys, requests are refused for the same reason: an entry that is pushed out is a call made twice.
 //
 // # Why a key is rotated only once (2026-11-25)
 //

@@ -58,10 +58,11 @@ func (e *LockedError) Hint() string {
 		"for a second gateway stop " + owner + " or set TOLLGATE_STATE_DIR to another directory"
 }
 
-// CorruptError says that the state file does not hold what was written to it. The file has not been changed.
+// CorruptError says that a state file does not hold what was written to it. The file has not been changed.
 type CorruptError struct {
 	Path string
-	Err  error // what is wrong, and where
+	Lost string // what is lost without the file, such as "all API keys"
+	Err  error  // what is wrong, and where
 }
 
 // Error names the file and the first thing found wrong.
@@ -74,7 +75,7 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 
 // Hint says what to do; nothing is ever repaired or wiped by itself.
 func (e *CorruptError) Hint() string {
-	return "nothing was changed; restore the file from a backup, or move it away to start anew (all API keys are then lost)"
+	return "nothing was changed; restore the file from a backup, or move it away to start anew; without it you lose " + e.Lost
 }
 
 // SchemaError says that a newer tollgate has written the state file. The file has not been changed.
@@ -124,12 +125,12 @@ func isErrno(err error, codes ...syscall.Errno) bool {
 	return false
 }
 
-// fileError words the failures that an operator meets: a full disk and missing permission.
-func fileError(path string, err error) error {
+// PathError says which path err is about, and words the failures that an operator meets: a full disk and missing permission.
+func PathError(path string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case isDiskFull(err):
+	case DiskFull(err):
 		return &FileError{
 			Path: path, Problem: "no space left", Err: err,
 			Fix: "free space on the volume (or raise its quota); what was stored before is intact",
@@ -141,4 +142,53 @@ func fileError(path string, err error) error {
 		}
 	}
 	return fmt.Errorf("state path %q: %w", path, err)
+}
+
+// ConflictError says that an idempotency key cannot be used for a request. Exactly one of its reasons is true.
+type ConflictError struct {
+	Different bool   // the key belongs to another request
+	Running   bool   // its call has not ended yet
+	Unknown   bool   // the gateway stopped while its call was under way, which may have been made
+	Call      string // id of that call
+}
+
+// Error says why. It does not repeat the key.
+func (e *ConflictError) Error() string {
+	switch {
+	case e.Different:
+		return "the idempotency key was used for another request"
+	case e.Running:
+		return "the call with this idempotency key has not ended yet"
+	}
+	return "the call with this idempotency key may have been made: the gateway stopped before its answer was stored"
+}
+
+// Hint says how to go on.
+func (e *ConflictError) Hint() string {
+	switch {
+	case e.Different:
+		return "use a new key for each new request"
+	case e.Running:
+		return "wait a moment and send the request again with the same key"
+	}
+	return fmt.Sprintf("look for what call %q has done, then use a new key if it is to be made again", e.Call)
+}
+
+// FullError says that no more idempotency keys can be remembered, so the call was not made.
+type FullError struct {
+	Caller bool // by this caller; others may have room
+	Most   int  // that are remembered at a time
+}
+
+// Error says how many there are.
+func (e *FullError) Error() string {
+	if e.Caller {
+		return fmt.Sprintf("%d idempotency keys of this caller are remembered, no more can be", e.Most)
+	}
+	return fmt.Sprintf("%d idempotency keys are remembered, no more can be", e.Most)
+}
+
+// Hint says how to go on.
+func (e *FullError) Hint() string {
+	return "send requests without a key where a second execution does no harm, or wait until older keys are forgotten"
 }

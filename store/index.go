@@ -76,7 +76,7 @@ func loadIndex(tx *bolt.Tx) (*index, error) {
 	x := newIndex()
 	b := tx.Bucket([]byte(bucketKeys))
 	err := b.ForEach(func(k, v []byte) error {
-		payload, err := openRecord([]byte(bucketKeys), k, v)
+		payload, err := OpenRecord([]byte(bucketKeys), k, v)
 		if err != nil {
 			return err
 		}

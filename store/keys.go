@@ -133,5 +133,5 @@ func putKey(tx *bolt.Tx, r *keyRecord) error {
 	if err != nil {
 		return err
 	}
-	return putRecord(tx, bucketKeys, r.ID, payload)
+	return PutRecord(tx, bucketKeys, r.ID, payload)
 }

@@ -25,6 +25,7 @@ type LimiterOptions struct {
 // Limiter counts uses against rates and concurrency limits, in memory. Safe for concurrent use.
 type Limiter struct {
 	elapsed func() time.Duration // since the limiter was made
+	wall    func() time.Time     // without a monotonic reading: comparable with times of other processes
 	seed    maphash.Seed
 	nothing Admitted      // what every call gets that has nothing to give back
 	sweepAt atomic.Int64  // reading of elapsed from which on some call sweeps the next shard
@@ -38,9 +39,11 @@ func NewLimiter(o *LimiterOptions) *Limiter {
 	if o == nil || o.Now == nil {
 		start := time.Now()
 		l.elapsed = func() time.Duration { return time.Since(start) }
+		l.wall = func() time.Time { return time.Now().Round(0) }
 	} else {
 		now, start := o.Now, o.Now()
 		l.elapsed = func() time.Duration { return now().Sub(start) }
+		l.wall = func() time.Time { return now().Round(0) }
 	}
 	for i := range l.shards {
 		l.shards[i].reset(0)

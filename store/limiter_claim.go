@@ -16,6 +16,9 @@ type Claim struct {
 	Rate        int64         // most uses in any Window
 	Window      time.Duration // of Rate; a use stops to count exactly one window after it
 	Concurrency int64         // most uses at a time
+	// Durable says that uses of the rate are to count after a crash too. The limiter leaves that to who keeps a log of
+	// them: see [Limiter.Restore].
+	Durable bool
 }
 
 // most is the limit as a number.

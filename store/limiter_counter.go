@@ -19,6 +19,8 @@ type counter interface {
 	wait(now time.Duration, n int64) time.Duration
 	// add counts one more use.
 	add(now time.Duration)
+	// restore counts n uses, at most most, that were made at at, in the past, and count still. It follows used at the present.
+	restore(at time.Duration, n, most int64)
 	// shrink gives back memory that is far from needed.
 	shrink()
 }
@@ -98,16 +100,22 @@ func (c *bucketLog) wait(now time.Duration, n int64) time.Duration {
 	return c.window
 }
 
-func (c *bucketLog) add(now time.Duration) {
-	c.total++
+func (c *bucketLog) add(now time.Duration) { c.extend(now, 1) }
+
+// extend counts n uses after all others.
+func (c *bucketLog) extend(now time.Duration, n int64) {
+	c.total += n
 	if c.all.n > 0 && now < c.newest+c.width {
 		b := c.all.at(c.all.n - 1)
 		b.last = now
-		b.n++
+		b.n += n
 		return
 	}
+	if c.all.n == bucketCount {
+		c.merge()
+	}
 	c.newest = now
-	c.all.push(bucket{last: now, n: 1})
+	c.all.push(bucket{last: now, n: n})
 }
 
 func (c *bucketLog) shrink() { c.all.shrink() }

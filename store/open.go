@@ -5,16 +5,13 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // lockTimeout is how long [Open] waits for another process to let go of the directory.
@@ -64,15 +61,8 @@ func Open(dir string, o *Options) (*DB, error) {
 		db.now = time.Now
 	}
 	db.uses.flush = db.flushUsesLater
-	if err := prepareDir(dir); err != nil {
+	if db.bolt, err = OpenFile(dir, stateLayout()); err != nil {
 		return nil, err
-	}
-	if err := db.inspect(); err != nil {
-		return nil, err
-	}
-	db.bolt, err = bolt.Open(db.path, 0o600, &bolt.Options{Timeout: lockTimeout})
-	if err != nil {
-		return nil, db.openError(err)
 	}
 	if err := errors.Join(db.load(), writePID(dir)); err != nil {
 		return nil, errors.Join(err, db.bolt.Close())
@@ -80,110 +70,20 @@ func Open(dir string, o *Options) (*DB, error) {
 	return db, nil
 }
 
-// inspect looks at an existing state file while nobody can write to it, and without writing to it itself.
-func (db *DB) inspect() error {
-	fi, err := os.Stat(db.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fileError(db.path, err)
-	case fi.Size() == 0 && hadOwner(db.dir):
-		return &CorruptError{db.path, errors.New("file is empty")}
-	case fi.Size() == 0:
-		return nil // another process is creating it, or died doing so
-	}
-	f, err := os.Open(db.path)
-	if err != nil {
-		return fileError(db.path, err)
-	}
-	defer f.Close()
-	// Read only, bbolt looks at the two headers and takes a shared lock, which keeps writers out.
-	ro, err := bolt.Open(db.path, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockTimeout})
-	if err != nil {
-		return db.openError(err)
-	}
-	defer ro.Close()
-	if fi, err = f.Stat(); err != nil {
-		return fileError(db.path, err)
-	}
-	if err := checkPages(f, fi.Size()); err != nil {
-		return &CorruptError{db.path, err}
-	}
-	return ro.View(func(tx *bolt.Tx) error {
-		// First, because how a newer tollgate lays out its records is not ours to judge.
-		if err := db.checkVersion(tx); err != nil {
-			return err
-		}
-		if err := checkRecords(tx); err != nil {
-			return &CorruptError{db.path, err}
-		}
-		return nil
-	})
-}
-
-func (db *DB) checkVersion(tx *bolt.Tx) error {
-	have, err := readSchema(tx)
-	if err != nil {
-		return &CorruptError{db.path, err}
-	}
-	if have > schemaVersion {
-		return &SchemaError{Path: db.path, Have: have, Known: schemaVersion}
-	}
-	return nil
-}
-
-// openError words a failure of bolt.Open.
-func (db *DB) openError(err error) error {
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return &LockedError{Dir: db.dir, PID: readPID(db.dir)}
-	}
-	var sys *fs.PathError
-	if errors.As(err, &sys) || isDiskFull(err) || isReadOnly(err) || errors.Is(err, fs.ErrPermission) {
-		return fileError(db.path, err)
-	}
-	return &CorruptError{db.path, err}
-}
-
-// load brings the file to the newest schema and reads what is kept in memory.
+// load reads what is kept in memory.
 func (db *DB) load() error {
-	var have int
-	err := db.bolt.View(func(tx *bolt.Tx) (err error) {
-		if err := db.checkVersion(tx); err != nil {
-			return err
-		}
-		have, err = readSchema(tx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if have < schemaVersion {
-		err = db.bolt.Update(func(tx *bolt.Tx) error {
-			if have == 0 {
-				return initialise(tx)
-			}
-			return migrate(tx, have, migrations())
-		})
-		if err != nil {
-			return fileError(db.path, err)
-		}
-	}
-	return db.bolt.View(func(tx *bolt.Tx) error {
-		err := checkBuckets(tx)
-		if err == nil {
-			db.root, err = readSecret(tx, secretRoot)
-		}
+	return db.bolt.View(func(tx *bolt.Tx) (err error) {
+		db.root, err = readSecret(tx, secretRoot)
 		if err == nil {
 			db.pepper, err = readSecret(tx, secretPepper)
 		}
 		if err != nil {
-			return &CorruptError{db.path, err}
+			return stateLayout().corrupt(db.path, err)
 		}
 		db.macers.New = func() any { return newMacer(db.pepper) }
 		x, err := loadIndex(tx)
 		if err != nil {
-			return &CorruptError{db.path, err}
+			return stateLayout().corrupt(db.path, err)
 		}
 		db.index.Store(x)
 		return nil
@@ -212,7 +112,7 @@ func (db *DB) write(fn func(*bolt.Tx, *index) (*index, error)) error {
 	case refused:
 		return err
 	}
-	return fileError(db.path, err)
+	return PathError(db.path, err)
 }
 
 // Close writes what is only in memory and gives the directory up. It returns when nothing of the store runs any more.

@@ -11,7 +11,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Every value in the state file is a record: a CRC-32C of bucket, key and payload, then the payload. bbolt protects its
+// Every value in a file of [OpenFile] is a record: a CRC-32C of bucket, key and payload, then the payload. bbolt protects its
 // own two headers by checksums but not what it stores.
 const recordHeader = 4
 
@@ -19,15 +19,16 @@ var errChecksum = errors.New("checksum does not match")
 
 func recordSum(bucket, key, payload []byte) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
-	sum := crc32.Update(0, table, bucket)
-	sum = crc32.Update(sum, table, []byte{0})
-	sum = crc32.Update(sum, table, key)
-	sum = crc32.Update(sum, table, []byte{0})
+	sum := addZero(crc32.Update(0, table, bucket), table)
+	sum = addZero(crc32.Update(sum, table, key), table)
 	return crc32.Update(sum, table, payload)
 }
 
-// putRecord stores payload under key in the named bucket, which exists.
-func putRecord(tx *bolt.Tx, bucket, key string, payload []byte) error {
+// addZero adds a zero byte, which ends what is in front of it, to a checksum.
+func addZero(sum uint32, table *crc32.Table) uint32 { return ^(table[byte(^sum)] ^ ^sum>>8) }
+
+// PutRecord stores payload under key in the named bucket, which exists, with its checksum.
+func PutRecord(tx *bolt.Tx, bucket, key string, payload []byte) error {
 	b := tx.Bucket([]byte(bucket))
 	if b == nil {
 		return fmt.Errorf("bucket %q is missing", bucket)
@@ -37,8 +38,8 @@ func putRecord(tx *bolt.Tx, bucket, key string, payload []byte) error {
 	return b.Put([]byte(key), append(value, payload...))
 }
 
-// openRecord checks a stored value and returns its payload, which is valid as long as value is.
-func openRecord(bucket, key, value []byte) ([]byte, error) {
+// OpenRecord checks a value as [PutRecord] stores it and returns its payload, which is valid as long as value is.
+func OpenRecord(bucket, key, value []byte) ([]byte, error) {
 	if len(value) < recordHeader {
 		return nil, fmt.Errorf("%s %q: record of %d bytes", bucket, key, len(value))
 	}
@@ -49,8 +50,8 @@ func openRecord(bucket, key, value []byte) ([]byte, error) {
 	return payload, nil
 }
 
-// getRecord returns the payload under key, valid until tx ends.
-func getRecord(tx *bolt.Tx, bucket, key string) ([]byte, error) {
+// GetRecord returns the payload under key, valid until tx ends; a missing one is an error.
+func GetRecord(tx *bolt.Tx, bucket, key string) ([]byte, error) {
 	b := tx.Bucket([]byte(bucket))
 	if b == nil {
 		return nil, fmt.Errorf("bucket %q is missing", bucket)
@@ -59,7 +60,7 @@ func getRecord(tx *bolt.Tx, bucket, key string) ([]byte, error) {
 	if value == nil {
 		return nil, fmt.Errorf("%s %q is missing", bucket, key)
 	}
-	return openRecord([]byte(bucket), []byte(key), value)
+	return OpenRecord([]byte(bucket), []byte(key), value)
 }
 
 // checkRecords checks every record of every bucket, whatever the schema version.
@@ -72,7 +73,7 @@ func checkRecords(tx *bolt.Tx) error {
 			if v == nil {
 				return fmt.Errorf("bucket %q inside %q", k, name)
 			}
-			_, err := openRecord(name, k, v)
+			_, err := OpenRecord(name, k, v)
 			return err
 		})
 	})

@@ -26,10 +26,22 @@ const schemaVersion = 2
 const keyVersion = "version"
 
 // migration brings a state file from one schema version to the next.
-type migration func(tx *bolt.Tx) error
+type migration = func(tx *bolt.Tx) error
 
 // migrations returns the steps in order: the first leads from version 1 to 2.
 func migrations() []migration { return []migration{addTokens} }
+
+// stateLayout is that of state.db.
+func stateLayout() *Layout {
+	return &Layout{
+		Name:       stateName,
+		Buckets:    []string{bucketSecrets, bucketKeys, bucketTokens},
+		Create:     createSecrets,
+		Migrations: migrations(),
+		Lost:       "all API keys",
+		owned:      true,
+	}
+}
 
 // addTokens makes room for logins at upstreams.
 func addTokens(tx *bolt.Tx) error {
@@ -37,14 +49,12 @@ func addTokens(tx *bolt.Tx) error {
 	return err
 }
 
-func buckets() []string { return []string{bucketSchema, bucketSecrets, bucketKeys, bucketTokens} }
-
 // readSchema returns the schema version, 0 for a file that holds nothing yet.
 func readSchema(tx *bolt.Tx) (int, error) {
 	if first, _ := tx.Cursor().First(); first == nil {
 		return 0, nil
 	}
-	b, err := getRecord(tx, bucketSchema, keyVersion)
+	b, err := GetRecord(tx, bucketSchema, keyVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -59,20 +69,22 @@ func readSchema(tx *bolt.Tx) (int, error) {
 }
 
 func writeSchema(tx *bolt.Tx, version int) error {
-	return putRecord(tx, bucketSchema, keyVersion, binary.BigEndian.AppendUint32(nil, uint32(version)))
+	return PutRecord(tx, bucketSchema, keyVersion, binary.BigEndian.AppendUint32(nil, uint32(version)))
 }
 
 // initialise fills an empty file.
-func initialise(tx *bolt.Tx) error {
-	for _, name := range buckets() {
+func (l *Layout) initialise(tx *bolt.Tx) error {
+	for _, name := range append([]string{bucketSchema}, l.Buckets...) {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
 		}
 	}
-	if err := createSecrets(tx); err != nil {
-		return err
+	if l.Create != nil {
+		if err := l.Create(tx); err != nil {
+			return err
+		}
 	}
-	return writeSchema(tx, schemaVersion)
+	return writeSchema(tx, l.version())
 }
 
 // migrate applies the steps that lead from have to the newest version, in the caller's transaction: a file is either
@@ -89,8 +101,8 @@ func migrate(tx *bolt.Tx, have int, steps []migration) error {
 }
 
 // checkBuckets returns an error unless exactly the known buckets exist.
-func checkBuckets(tx *bolt.Tx) error {
-	want := buckets()
+func (l *Layout) checkBuckets(tx *bolt.Tx) error {
+	want := append([]string{bucketSchema}, l.Buckets...)
 	slices.Sort(want)
 	var got []string
 	err := tx.ForEach(func(name []byte, _ *bolt.Bucket) error {

@@ -24,7 +24,7 @@ func createSecrets(tx *bolt.Tx) error {
 	for _, name := range []string{secretRoot, secretPepper} {
 		b := make([]byte, secretSize)
 		rand.Read(b) // never fails
-		if err := putRecord(tx, bucketSecrets, name, b); err != nil {
+		if err := PutRecord(tx, bucketSecrets, name, b); err != nil {
 			return err
 		}
 	}
@@ -33,7 +33,7 @@ func createSecrets(tx *bolt.Tx) error {
 
 // readSecret returns a copy of the named secret.
 func readSecret(tx *bolt.Tx, name string) ([]byte, error) {
-	b, err := getRecord(tx, bucketSecrets, name)
+	b, err := GetRecord(tx, bucketSecrets, name)
 	if err != nil {
 		return nil, err
 	}

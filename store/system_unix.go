@@ -12,7 +12,8 @@ import (
 	"syscall"
 )
 
-func isDiskFull(err error) bool {
+// DiskFull reports whether err says that there is no room left to write.
+func DiskFull(err error) bool {
 	// EFBIG is what a file size limit of the process (ulimit -f) gives.
 	return isErrno(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG)
 }

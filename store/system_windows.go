@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-func isDiskFull(err error) bool {
+// DiskFull reports whether err says that there is no room left to write.
+func DiskFull(err error) bool {
 	const handleDiskFull, diskFull = syscall.Errno(39), syscall.Errno(112)
 	return isErrno(err, handleDiskFull, diskFull)
 }

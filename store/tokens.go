@@ -54,7 +54,7 @@ func (db *DB) SaveToken(upstream string, data []byte) error {
 		if data == nil {
 			return x, tx.Bucket([]byte(bucketTokens)).Delete([]byte(upstream))
 		}
-		return x, putRecord(tx, bucketTokens, upstream, aead.Seal(nil, nil, data, tokenContext(upstream)))
+		return x, PutRecord(tx, bucketTokens, upstream, aead.Seal(nil, nil, data, tokenContext(upstream)))
 	})
 }
 
@@ -86,7 +86,7 @@ func tokenContext(upstream string) []byte { return []byte(tokensPurpose + "\x00"
 
 // openToken opens a stored login.
 func openToken(aead cipher.AEAD, upstream, value []byte) ([]byte, error) {
-	sealed, err := openRecord([]byte(bucketTokens), upstream, value)
+	sealed, err := OpenRecord([]byte(bucketTokens), upstream, value)
 	if err != nil {
 		return nil, err
 	}

@@ -94,11 +94,11 @@ func TestMovedToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	tamper(t, db, func(tx *bolt.Tx) error {
-		sealed, err := getRecord(tx, bucketTokens, "jira")
+		sealed, err := GetRecord(tx, bucketTokens, "jira")
 		if err != nil {
 			return err
 		}
-		return putRecord(tx, bucketTokens, "evil", bytes.Clone(sealed))
+		return PutRecord(tx, bucketTokens, "evil", bytes.Clone(sealed))
 	})
 	if b, err := db.LoadToken("evil"); err == nil {
 		t.Errorf("LoadToken = %q", b)

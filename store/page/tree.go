@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package store
+package page
 
 import (
 	"bytes"
@@ -9,17 +9,22 @@ import (
 	"fmt"
 )
 
-// tree walks the pages under id. All keys must be at least low and, unless high is nil, less than high.
-func (c *pageChecker) tree(id uint64, low, high []byte) error {
-	b, err := c.page(id)
+// tree walks the pages under id, of a bucket inside depth others. All keys must be at least low and, unless high is nil,
+// less than high.
+func (c *checker) tree(id uint64, low, high []byte, depth int) error {
+	if depth == len(c.leaves) {
+		c.leaves = append(c.leaves, make([]byte, c.pageSize))
+	}
+	b, err := c.page(id, c.leaves[depth])
 	if err != nil {
 		return err
 	}
 	switch binary.NativeEndian.Uint16(b[8:]) {
 	case flagLeaf:
-		err = c.leaf(b, low, high, false)
+		c.leaves[depth] = b[:cap(b)]
+		err = c.leaf(b, low, high, depth, false)
 	case flagBranch:
-		err = c.branch(b, low, high)
+		err = c.branch(bytes.Clone(b), low, high, depth) // the pages below are read into the same memory
 	default:
 		err = errors.New("unknown kind")
 	}
@@ -47,7 +52,7 @@ func span(b []byte, at, n uint64) ([]byte, error) {
 }
 
 // branch walks an inner page: each element holds the first key of a child.
-func (c *pageChecker) branch(b, low, high []byte) error {
+func (c *checker) branch(b, low, high []byte, depth int) error {
 	table, err := elements(b)
 	if err != nil {
 		return err
@@ -72,7 +77,7 @@ func (c *pageChecker) branch(b, low, high []byte) error {
 		if i+1 < len(keys) {
 			next = keys[i+1]
 		}
-		if err := c.tree(binary.NativeEndian.Uint64(table[i*elemSize+8:]), key, next); err != nil {
+		if err := c.tree(binary.NativeEndian.Uint64(table[i*elemSize+8:]), key, next, depth); err != nil {
 			return err
 		}
 	}
@@ -81,12 +86,12 @@ func (c *pageChecker) branch(b, low, high []byte) error {
 
 // leaf checks a page of keys and values, and walks the buckets among them. A page that lies in place of a root page
 // holds none.
-func (c *pageChecker) leaf(b, low, high []byte, inPlace bool) error {
+func (c *checker) leaf(b, low, high []byte, depth int, inPlace bool) error {
 	table, err := elements(b)
 	if err != nil {
 		return err
 	}
-	var keys [][]byte
+	keys := make([][]byte, 0, len(table)/elemSize)
 	for i := 0; i < len(table); i += elemSize {
 		e := table[i : i+elemSize]
 		flags, pos := binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:])
@@ -99,7 +104,7 @@ func (c *pageChecker) leaf(b, low, high []byte, inPlace bool) error {
 		switch {
 		case flags == 0:
 		case flags == 1 && !inPlace:
-			if err := c.child(kv[ksize:]); err != nil {
+			if err := c.child(kv[ksize:], depth+1); err != nil {
 				return fmt.Errorf("bucket %q: %w", kv[:ksize], err)
 			}
 		default:
@@ -110,18 +115,18 @@ func (c *pageChecker) leaf(b, low, high []byte, inPlace bool) error {
 }
 
 // child walks the bucket described by a value.
-func (c *pageChecker) child(value []byte) error {
+func (c *checker) child(value []byte, depth int) error {
 	if len(value) < bucketSize {
 		return errors.New("description is too short")
 	}
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
-		return c.tree(root, nil, nil)
+		return c.tree(root, nil, nil, depth)
 	}
 	inline := value[bucketSize:]
 	if len(inline) < pageHeader || binary.NativeEndian.Uint16(inline[8:]) != flagLeaf {
 		return errors.New("page in place is no leaf")
 	}
-	return c.leaf(inline, nil, nil, true)
+	return c.leaf(inline, nil, nil, depth, true)
 }
 
 // ordered checks that keys ascend, none is empty, and all lie in [low, high).

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package store
+package page
 
 import (
 	"encoding/binary"
@@ -11,9 +11,8 @@ import (
 )
 
 // header reads both headers and returns the newer one. bbolt makes do with one good header, falling back to the state
-// before the last write; for us that could bring a revoked key back to life, so both must be good (see the package
-// comment).
-func (c *pageChecker) header(size int64) (meta, error) {
+// before the last write; for us that could bring a revoked key back to life, so both must be good.
+func (c *checker) header(size int64) (meta, error) {
 	if size < 4096 {
 		return meta{}, fmt.Errorf("file has only %d bytes", size)
 	}
@@ -31,17 +30,23 @@ func (c *pageChecker) header(size int64) (meta, error) {
 		return meta{}, errors.New("the two headers disagree about the page size")
 	}
 	// Writes alternate between the headers, so that they hold two transactions in a row.
+	var newer meta
 	switch {
-	case first.txid%2 != 0 || second.txid%2 != 1:
-	case first.txid == second.txid+1:
-		return first, nil
-	case second.txid == first.txid+1:
-		return second, nil
+	case first.txid%2 == 0 && first.txid == second.txid+1:
+		newer = first
+	case second.txid%2 == 1 && second.txid == first.txid+1:
+		newer = second
+	default:
+		return meta{}, fmt.Errorf("headers of transactions %d and %d do not belong together", first.txid, second.txid)
 	}
-	return meta{}, fmt.Errorf("headers of transactions %d and %d do not belong together", first.txid, second.txid)
+	if newer.pages < 2 || newer.pages > uint64(size/c.pageSize) {
+		return meta{}, fmt.Errorf("file has %d bytes, %d pages of %d bytes are in use: it was cut off", size, newer.pages, c.pageSize)
+	}
+	c.pages = newer.pages
+	return newer, nil
 }
 
-func (c *pageChecker) meta(id uint64) (m meta, pageSize int64, err error) {
+func (c *checker) meta(id uint64) (m meta, pageSize int64, err error) {
 	b := make([]byte, pageHeader+metaSize)
 	if _, err := c.r.ReadAt(b, int64(id)*c.pageSize); err != nil {
 		return m, 0, fmt.Errorf("header %d: %w", id, err)

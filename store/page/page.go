@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package store
+package page
 
 import (
 	"encoding/binary"
@@ -26,30 +26,36 @@ const (
 	flagFreelist = 0x10
 )
 
-// pageChecker walks the pages of a bbolt file by plain reads. bbolt itself maps the file into memory and trusts every
-// number in it, so that damage can end in a crash of the process, which no caller can turn into an error.
-type pageChecker struct {
+// checker is one walk through a file.
+type checker struct {
 	r        io.ReaderAt
 	pageSize int64
-	pages    uint64          // pages in use, from the header
-	taken    map[uint64]bool // pages that were met on the walk
+	pages    uint64   // up to the last one in use, from the header
+	taken    []bool   // pages that were met on the walk
+	leaves   [][]byte // memory for leaf pages, one for each bucket around them
 }
 
 // meta is one of the two headers.
 type meta struct{ root, freelist, pages, txid uint64 }
 
-// checkPages returns the first thing that makes the file unusable, or nil. Nobody may write to it meanwhile.
-func checkPages(r io.ReaderAt, size int64) error {
-	c := &pageChecker{r: r, taken: map[uint64]bool{0: true, 1: true}}
+// Used returns how many bytes of a file of size bytes are in use, and the size of its pages. It reads the headers only, which
+// are the first two pages; they must be sound, and the file not be cut off.
+func Used(r io.ReaderAt, size int64) (used, pageSize int64, err error) {
+	c := &checker{r: r}
+	_, err = c.header(size)
+	return int64(c.pages) * c.pageSize, c.pageSize, err
+}
+
+// Check returns the first thing that makes a file of size bytes unusable, or nil. Nobody may write to it meanwhile.
+func Check(r io.ReaderAt, size int64) error {
+	c := &checker{r: r}
 	m, err := c.header(size)
 	if err != nil {
 		return err
 	}
-	c.pages = m.pages
-	if c.pages > uint64(size/c.pageSize) {
-		return fmt.Errorf("file has %d bytes, %d pages of %d bytes are in use: it was cut off", size, c.pages, c.pageSize)
-	}
-	if err := c.tree(m.root, nil, nil); err != nil {
+	c.taken = make([]bool, c.pages)
+	c.taken[0], c.taken[1] = true, true
+	if err := c.tree(m.root, nil, nil, 0); err != nil {
 		return err
 	}
 	free, err := c.freelist(m.freelist)
@@ -64,19 +70,21 @@ func checkPages(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// page reads page id with its overflow and marks it as taken.
-func (c *pageChecker) page(id uint64) ([]byte, error) {
+// page reads page id with its overflow, into buf where that is large enough, and marks it as taken.
+func (c *checker) page(id uint64, buf []byte) ([]byte, error) {
 	if id < 2 || id >= c.pages {
 		return nil, fmt.Errorf("page %d: outside the file", id)
 	}
-	head := make([]byte, pageHeader)
-	if _, err := c.r.ReadAt(head, int64(id)*c.pageSize); err != nil {
+	if int64(len(buf)) < c.pageSize {
+		buf = make([]byte, c.pageSize)
+	}
+	if _, err := c.r.ReadAt(buf[:c.pageSize], int64(id)*c.pageSize); err != nil {
 		return nil, fmt.Errorf("page %d: %w", id, err)
 	}
-	if got := binary.NativeEndian.Uint64(head); got != id {
+	if got := binary.NativeEndian.Uint64(buf); got != id {
 		return nil, fmt.Errorf("page %d: says that it is page %d", id, got)
 	}
-	last := id + uint64(binary.NativeEndian.Uint32(head[12:]))
+	last := id + uint64(binary.NativeEndian.Uint32(buf[12:]))
 	if last >= c.pages {
 		return nil, fmt.Errorf("page %d: reaches beyond the file", id)
 	}
@@ -86,15 +94,20 @@ func (c *pageChecker) page(id uint64) ([]byte, error) {
 		}
 		c.taken[i] = true
 	}
-	b := make([]byte, int64(last-id+1)*c.pageSize)
-	if _, err := c.r.ReadAt(b, int64(id)*c.pageSize); err != nil {
-		return nil, fmt.Errorf("page %d: %w", id, err)
+	size := int64(last-id+1) * c.pageSize
+	if int64(len(buf)) < size {
+		buf = append(make([]byte, 0, size), buf[:c.pageSize]...)[:size]
 	}
-	return b, nil
+	if size > c.pageSize {
+		if _, err := c.r.ReadAt(buf[c.pageSize:size], (int64(id)+1)*c.pageSize); err != nil {
+			return nil, fmt.Errorf("page %d: %w", id, err)
+		}
+	}
+	return buf[:size], nil
 }
 
 // freelist returns the pages that are free for reuse.
-func (c *pageChecker) freelist(id uint64) (map[uint64]bool, error) {
+func (c *checker) freelist(id uint64) (map[uint64]bool, error) {
 	free := map[uint64]bool{}
 	if id == noFreelist {
 		for p := range c.pages {
@@ -102,7 +115,7 @@ func (c *pageChecker) freelist(id uint64) (map[uint64]bool, error) {
 		}
 		return free, nil
 	}
-	b, err := c.page(id)
+	b, err := c.page(id, nil)
 	if err != nil {
 		return nil, fmt.Errorf("freelist: %w", err)
 	}
