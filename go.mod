@@ -24,6 +24,7 @@ require (
 	github.com/zalando/go-keyring v0.2.8 // reads secrets from the system's keyring
 	go.etcd.io/bbolt v1.5.0 // the database of the state directory
 	go.yaml.in/yaml/v4 v4.0.0 // reads tollgate.yaml with the position of every value
+	golang.org/x/mod v0.42.0 // the hash tree of the audit log and its signed checkpoints
 	golang.org/x/sync v0.25.0 // a semaphore whose waiters can give up
 	golang.org/x/sys v0.48.0 // process groups and job objects
 	golang.org/x/term v0.46.0 // asks for secrets without showing them
@@ -64,7 +65,7 @@ require (
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/exp v0.0.0-20240823005443-9b4947da3948 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
-	golang.org/x/tools v0.49.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260819154853-08b0e4226688 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260819154853-08b0e4226688 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect

@@ -25,7 +25,7 @@ type folder struct {
 // mayImport is the picture of design: cmd knows everybody, the aggregator knows its leaves, the leaves know nobody.
 func mayImport() []folder {
 	wire := []string{"upstream/wire"}
-	leaves := []string{"policy/...", "store", "upstream", "upstream/wire", "codemode"}
+	leaves := []string{"policy/...", "store/...", "upstream", "upstream/wire", "codemode"}
 	return []folder{
 		{"upstream/wire", nil, nil},
 		{"upstream/demo", nil, []string{"upstream", "upstream/wire"}},
@@ -33,7 +33,7 @@ func mayImport() []folder {
 		{"upstream", wire, []string{"upstream/upstreamtest", "upstream/demo"}},
 		{"policy", append([]string{"policy/..."}, wire...), []string{"rego"}}, // policy runs the tests of rego, since only policy imports OPA
 		{"rego", nil, nil},
-		{"store", wire, nil},
+		{"store", append([]string{"store/..."}, wire...), nil},
 		{"codemode", wire, nil},
 		{"aggregator", append([]string{"aggregator/..."}, leaves...), []string{"rego", "upstream/upstreamtest", "upstream/demo"}},
 		{"cmd", append([]string{"cmd/...", "aggregator/...", "rego", "upstream/demo"}, leaves...), []string{"upstream/upstreamtest"}},
@@ -58,13 +58,14 @@ func mayUse() []outside {
 	yaml := append([]string{"cmd/internal/fixture"}, config...)
 	return []outside{
 		{"github.com/open-policy-agent/opa", []string{"policy/..."}, nil, "decisions"},
-		{"cel.dev/cel-go", []string{"policy/limit"}, nil, "limits"},
+		{"cel.dev/cel-go", []string{"policy/limit", "policy/alert"}, nil, "limits and alerts"},
 		{"google.golang.org/protobuf", []string{"policy/limit"}, nil, "limits"},
 		{"github.com/golang-jwt/jwt/v5", []string{"aggregator/auth"}, nil, "access tokens"},
 		{"github.com/MicahParks", []string{"aggregator/auth"}, nil, "the keys of access tokens"},
 		{"golang.org/x/time", []string{"aggregator/auth"}, nil, "how often keys are fetched"},
-		{"github.com/santhosh-tekuri/jsonschema/v6", nil, []string{"policy/narrow"}, "the second opinion on JSON Schema"},
-		{"go.etcd.io/bbolt", []string{"store"}, nil, "the database"},
+		{"github.com/santhosh-tekuri/jsonschema/v6", nil, []string{"policy/narrow", "aggregator/rest"}, "the second opinion on JSON Schema"},
+		{"go.etcd.io/bbolt", []string{"store/..."}, nil, "the database"},
+		{"golang.org/x/mod", []string{"store/audit"}, nil, "the hash tree of the audit log and its signed checkpoints"},
 		{"github.com/tetratelabs/wazero", []string{"codemode"}, nil, "the sandbox"},
 		{"github.com/evanw/esbuild", []string{"codemode"}, nil, "TypeScript"},
 		{"github.com/modelcontextprotocol/go-sdk", []string{"aggregator/...", "upstream/...", "conformance/driver"}, []string{"conformance"}, "demo upstreams, OAuth metadata, peers in tests"},
@@ -77,16 +78,16 @@ func mayUse() []outside {
 		{"github.com/google/jsonschema-go", nil, append([]string{"policy/..."}, config[:1]...), "the second opinion on JSON Schema"},
 		{"golang.org/x/term", []string{"cmd/internal/cli"}, nil, "questions"},
 		{"golang.org/x/text", []string{"cmd/internal/cli"}, nil, "widths of columns"},
-		{"github.com/cenkalti/backoff/v5", []string{"upstream"}, nil, "restarts"},
+		{"github.com/cenkalti/backoff/v5", []string{"upstream", "aggregator/alert"}, nil, "pauses between attempts"},
 		{"github.com/sony/gobreaker/v2", []string{"upstream"}, nil, "upstreams that only fail"},
 		{"golang.org/x/sync", []string{"upstream"}, nil, "bounded queues"},
 		{"golang.org/x/sys", []string{"upstream"}, nil, "process groups and job objects"},
 		{"github.com/yosida95/uritemplate/v3", []string{"aggregator/catalog"}, nil, "resource templates"},
 		{"github.com/go-json-experiment/json", nil, []string{"upstream/wire"}, "the second opinion on JSON"},
-		{"github.com/google/go-cmp", nil, everywhere, "comparing in tests"},
+		{"github.com/google/go-cmp", []string{"store/storetest"}, everywhere, "comparing in tests"},
 		{"github.com/rogpeppe/go-internal", nil, everywhere, "txtar and testscript"},
 		{"pgregory.net/rapid", nil, everywhere, "properties"},
-		{"testing", []string{"upstream/upstreamtest", "conformance/harness"}, everywhere, "tests"},
+		{"testing", []string{"upstream/upstreamtest", "store/storetest", "conformance/harness"}, everywhere, "tests"},
 		{"unsafe", []string{"upstream"}, nil, "job objects of Windows"},
 		{"plugin", nil, nil, "nothing"},
 		{"expvar", nil, nil, "nothing: it serves itself to everybody"},

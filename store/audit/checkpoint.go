@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Checkpoint is what a signed note says of a log (C2SP tlog-checkpoint): its first records, and when that was.
+type Checkpoint struct {
+	Origin string // of the log
+	Size   uint64 // records
+	Root   tlog.Hash
+	Time   time.Time // of the signature, by the clock of the signer; zero when the note does not say
+}
+
+// timeLine begins the line of a checkpoint that has its time.
+const timeLine = "time "
+
+// signCheckpoint makes the note about the first size records of a log. The name of the key is the origin.
+func signCheckpoint(key ed25519.PrivateKey, origin string, size uint64, root tlog.Hash, at time.Time) ([]byte, error) {
+	s, err := newSigner(key, origin)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint of %q: %w", origin, err)
+	}
+	text := fmt.Sprintf("%s\n%d\n%s\n%s%s\n", origin, size, root, timeLine, at.UTC().Format(time.RFC3339))
+	signed, err := note.Sign(&note.Note{Text: text}, s)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint of %q: %w", origin, err)
+	}
+	return signed, nil
+}
+
+// signer signs notes with a key that is at hand, where package note reads keys from text.
+type signer struct {
+	name string
+	hash uint32
+	key  ed25519.PrivateKey
+}
+
+func newSigner(key ed25519.PrivateKey, name string) (*signer, error) {
+	text, err := verifierKey(key, name)
+	if err != nil {
+		return nil, err
+	}
+	v, err := note.NewVerifier(text)
+	if err != nil {
+		return nil, err
+	}
+	return &signer{name, v.KeyHash(), key}, nil
+}
+
+// Name implements [note.Signer].
+func (s *signer) Name() string { return s.name }
+
+// KeyHash implements [note.Signer].
+func (s *signer) KeyHash() uint32 { return s.hash }
+
+// Sign implements [note.Signer].
+func (s *signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
+
+// verifierKey is the public half of a key in the form of [note.NewVerifier].
+func verifierKey(key ed25519.PrivateKey, name string) (string, error) {
+	return note.NewEd25519VerifierKey(name, key.Public().(ed25519.PublicKey))
+}
+
+// VerifierKey is what checkpoints of the log are verified with: give it to whoever keeps them. "" without a key.
+func (l *Log) VerifierKey() (string, error) {
+	if l.opts.Key == nil {
+		return "", nil
+	}
+	return verifierKey(l.opts.Key, l.origin)
+}
+
+// OpenCheckpoint verifies a signed note with the key that [Log.VerifierKey] returned, and reads it.
+func OpenCheckpoint(signed []byte, key string) (*Checkpoint, error) {
+	v, err := note.NewVerifier(key)
+	if err != nil {
+		return nil, fmt.Errorf("verifier key %q: %w", key, err)
+	}
+	n, err := note.Open(signed, note.VerifierList(v))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	size, root, err := parseNote([]byte(n.Text))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	lines := strings.Split(n.Text, "\n")
+	c := &Checkpoint{Origin: lines[0], Size: size, Root: root}
+	for _, line := range lines[3:] {
+		if text, ok := strings.CutPrefix(line, timeLine); ok {
+			if c.Time, err = time.Parse(time.RFC3339, text); err != nil {
+				return nil, fmt.Errorf("checkpoint: %w", err)
+			}
+		}
+	}
+	return c, nil
+}
