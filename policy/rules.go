@@ -44,6 +44,7 @@ type LimitRule struct {
 	// key, role, upstream, tool or all, or one CEL expression that is a string.
 	// None = user.
 	Per            []string
+	Durable        bool          // uses of Rate count after a crash too
 	Concurrency    int           // calls at a time; 0 = no limit
 	Cost           string        // CEL number, USD: the ceiling of one call; "" = none
 	Settle         string        // CEL number, USD: the actual cost, may read result; needs Cost

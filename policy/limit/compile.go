@@ -116,6 +116,9 @@ func (c *compiler) checkNumbers(r Rule) {
 	if len(r.Per) > 0 && !counts {
 		c.wrong("per", "there is nothing to count", "add rate or concurrency, or remove per")
 	}
+	if r.Durable && r.Rate == "" {
+		c.wrong("durable", "durable is about the count of rate, and there is no rate", "add rate, or remove durable")
+	}
 	if r.Message != "" && r.Require == "" {
 		c.wrong("message", "the message is for calls that require refuses, and there is no require", "add require, or remove message")
 	}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limit says how much: limits in CEL on what the policy allows. It
-// compiles them, checks them against the schemas of tools, and turns a call into
-// a refusal or into claims on counters, a ceiling of cost, a timeout and a cap.
-// It counts nothing: store admits the claims, all of them or none.
+// Package limit says how much: limits in CEL on what the policy allows, and
+// budgets of what it may cost. It compiles them, checks them against the schemas
+// of tools, and turns a call into a refusal or into claims on counters, a ceiling
+// of cost, a timeout, a cap and the accounts that are charged. It counts nothing:
+// store admits claims and charges, all of them or none.
 //
 // # Data flow
 //
@@ -12,6 +13,7 @@
 //	            └► Mistakes: all of them, each with field and offset
 //	Evaluate(limits, Call) ─► Refusal
 //	                     └──► Admission{Claims, Timeout, MaxResultBytes, Cost} ─► store ─► the call ─► Settle(result)
+//	[]BudgetRule ─► CompileBudgets ─► Budgets ─► About(object), kept per tool ─► Holds(principal) ─► Account(input) ─► store
 //
 // An expression sees the decision input document: principal, object, arguments
 // (args is the same), session, client, time, source_ip and action; settle also
@@ -31,6 +33,19 @@
 //	require      args.limit <= 100; a call that lacks the argument is refused
 //	cost         0.01, or an expression: the ceiling in USD that is reserved
 //	settle       double(result.structuredContent.tokens) * 0.00001; may only lower the cost
+//	durable      true: what rate has counted still counts after a crash
+//
+// # Writing budgets
+//
+// A budget holds for calls that limits give a cost, of the callers and objects
+// that it selects, whatever their roles. A call needs room in every budget that
+// holds for it, and is charged to one account of each.
+//
+//	org, team, user, key   whose calls; none = everybody's
+//	for                    patterns of what is called; none = everything
+//	per                    org, team, user, key, tool or upstream, or several: an account each; none = one for all
+//	limit, period          USD of each account in a day, week or month of a zone, or in a rolling window
+//	warn                   shares of the limit at which an alert is due
 //
 // # Invariants
 //
@@ -46,6 +61,8 @@
 //     (TestKeysAreInjective), and counters outlive a reload that does not change
 //     their limit (TestIDsSurvive). A key is short whatever the caller sends
 //     (TestKeysAreShort).
+//   - The same holds for accounts of budgets (TestAccountsAreInjective,
+//     TestBudgetIDsSurvive), which people can read too (TestAccounts).
 //   - The work of one expression is bounded whatever the caller sends: about 50 ms
 //     (TestAttack, TestUnits).
 //   - Callers are told names of limits and arguments, never values
@@ -115,4 +132,23 @@
 // argument that is read without asking must be in every tool of the limit, since
 // a call without it is refused. One that the same expression asks for with has()
 // must be in one of them: if no tool has it, it is misspelt.
+//
+// # Why the name of a budget is part of its ID
+//
+// 2026-11-25. What was spent must go on to count when a limit is raised or a
+// warning is added, and must not when other calls are counted. So the ID is made of
+// what decides which calls go to which account in which period, in a canonical
+// form, and of the name: two budgets may count the same with different limits, a
+// soft one and a hard one, and must not share accounts. Rejected: the position in
+// the list, which an insertion moves, and the name alone, under which a budget that
+// was per user would go on with the account of all. Who renames a budget starts it
+// anew.
+//
+// # Why accounts can be read
+//
+// 2026-11-25. Counters of rates live for minutes and nobody sees their keys.
+// Accounts are shown, raised by hand and recorded for years, so they are written
+// like a path with escapes and not like parts with their lengths. They are made of
+// what the words of per imply, in one order: per [user, team] and [team, user] are
+// the same accounts.
 package limit

@@ -130,7 +130,9 @@ func (l *Limit) claim(ctx context.Context, d *document, a *Admission) *Refusal {
 		return l.refuse(failed, d, err)
 	}
 	if l.rate.calls > 0 {
-		a.Claims = append(a.Claims, Claim{Limit: l.name, ID: l.id + "/rate", Key: "rate " + key, Rate: l.rate.calls, Window: l.rate.window})
+		a.Claims = append(a.Claims, Claim{
+			Limit: l.name, ID: l.id + "/rate", Key: "rate " + key, Rate: l.rate.calls, Window: l.rate.window, Durable: l.rule.Durable,
+		})
 	}
 	if l.rule.Concurrency > 0 {
 		a.Claims = append(a.Claims, Claim{Limit: l.name, ID: l.id + "/concurrency", Key: "concurrency " + key, Concurrency: int64(l.rule.Concurrency)})

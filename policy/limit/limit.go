@@ -47,7 +47,11 @@ func (l *Limit) Describe() string {
 	var out []string
 	counted := l.counted()
 	if l.rate.calls > 0 {
-		out = append(out, l.rate.String()+counted)
+		text := l.rate.String() + counted
+		if l.rule.Durable {
+			text += ", also across a crash"
+		}
+		out = append(out, text)
 	}
 	if l.rule.Concurrency > 0 {
 		out = append(out, fmt.Sprintf("%d at a time%s", l.rule.Concurrency, counted))
@@ -140,4 +144,5 @@ type Claim struct {
 	Rate        int64  // calls in each Window
 	Window      time.Duration
 	Concurrency int64 // calls at a time
+	Durable     bool  // uses of Rate count after a crash too
 }

@@ -16,8 +16,8 @@ import (
 type Mistake struct {
 	Role  string // "" = everyone
 	Index int    // of the limit in its role, from 0
-	// Field is name, for[0], match, require, message, rate, per[0], concurrency,
-	// cost, settle, timeout or max_result_bytes; "" is the limit as a whole.
+	// Field is name, for[0], match, require, message, rate, durable, per[0],
+	// concurrency, cost, settle, timeout or max_result_bytes; "" is the limit as a whole.
 	Field string
 	// Offset counts bytes from the start of the field's text; -1 = all of it.
 	Offset        int
