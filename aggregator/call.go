@@ -13,6 +13,7 @@ import (
 	"tollgate/policy"
 	"tollgate/policy/limit"
 	"tollgate/store"
+	"tollgate/store/ledger"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -26,6 +27,12 @@ const (
 	MethodSubscribe    = "resources/subscribe"
 )
 
+// The values of [Call.Origin].
+const (
+	OriginMCP  = "mcp"
+	OriginREST = "rest"
+)
+
 // Call is one request of a client that reaches an upstream, as the edge read it.
 type Call struct {
 	Method  string
@@ -35,6 +42,10 @@ type Call struct {
 	Client  bridge.Client
 	// Transport is http or stdio; SourceIP the address of the client, "" = not known.
 	Transport, SourceIP string
+	// Origin is what kind of client asks: one of the Origin constants; "" = MCP.
+	Origin string
+	// IdempotencyKey makes the call one with an earlier one of the same caller and key, see package store; "" = none.
+	IdempotencyKey string
 	// LogLevel is the least severe log level the client wants for this call, "" for none.
 	LogLevel string
 	// Mirrored checks the Mcp-Param-* headers against Params; nil where there are no headers.
@@ -57,11 +68,20 @@ type Reply struct {
 	Error  *wire.Error
 	End    End
 	Task   *TaskStatus // of a call that created a task or asked after one, else nil
-	// Refusal says why the rules refused the call, nil when they did not. Decision is the id of what was decided.
+	// Refusal says why the call was refused, or failed for want of the ledger; else nil. Decision is the id of what was
+	// decided.
 	Refusal  *Refusal
 	Decision string
+	// Charged is what the call cost, in nano-USD. Replayed says that the reply is that of an earlier call with the same
+	// idempotency key, whose decision it has.
+	Charged  int64
+	Replayed bool
 
-	raw []byte // the upstream's result before anything was taken from it
+	raw      []byte // the upstream's result before anything was taken from it
+	cause    string // of a failure, for operators
+	executed bool   // the upstream may have done its work, though there is no answer
+	next     string // id of the state that the call goes on with
+	sought   *sought
 }
 
 // target is where a call goes.
@@ -79,6 +99,7 @@ type target struct {
 	template *catalog.Entry // that made the address of object; nil for none
 	verdict  *verdict       // once decided
 	state    *bridge.State  // that the client brought back; nil for none
+	begun    bool           // the idempotency key is that of this call
 }
 
 // Call runs one call through the gate. It never returns an error: every way it can end is a Reply. The principal comes
@@ -86,28 +107,29 @@ type target struct {
 func (g *Gate) Call(ctx context.Context, caller *auth.Principal, c *Call) Reply {
 	rev, err := g.revision(ctx)
 	if err != nil {
-		return g.failed(c, err)
+		return g.turnedAway(ctx, &visit{caller: caller, call: c}, g.failed(c, err))
 	}
 	w := rev.who(caller, g.now())
+	at := &visit{rev, w, caller, c, nil}
 	view, err := rev.view(w, c.Toolset)
 	if err != nil {
-		return g.failed(c, err)
+		return g.turnedAway(ctx, at, g.failed(c, err))
 	}
 	to, reply := g.route(ctx, rev, view, w, c)
 	if to == nil {
-		return *reply
+		return g.turnedAway(ctx, at, *reply)
 	}
-	if to.revision = rev.catalog.Speaks(to.upstream); c.Method == MethodCallTool && !to.revision.Modern() {
+	if at.to, to.revision = to, rev.catalog.Speaks(to.upstream); c.Method == MethodCallTool && !to.revision.Modern() {
 		to.params = bridge.WithoutTask(to.params)
 	}
 	if c.Mirrored != nil && len(to.headers) > 0 {
 		if werr := c.Mirrored(to.headers); werr != nil {
-			return Reply{Error: werr, End: Refused}
+			return g.turnedAway(ctx, at, Reply{Error: werr, End: Refused})
 		}
 	}
 	st, parked, reply := g.reopen(caller, c, to)
 	if reply != nil {
-		return *reply
+		return g.turnedAway(ctx, at, *reply)
 	}
 	if parked != nil {
 		return g.round(ctx, caller, c, to, parked, st.Round+1)
@@ -118,57 +140,82 @@ func (g *Gate) Call(ctx context.Context, caller *auth.Principal, c *Call) Reply 
 // decided goes on with a call that has a target: it is weighed, confirmed, admitted and made.
 func (g *Gate) decided(ctx context.Context, rev *revision, w *who, c *Call, to *target, st *bridge.State) Reply {
 	v, refusal := g.weigh(ctx, rev, w, c, to)
-	if refusal != nil {
-		return *g.refuse(c, v, refusal)
-	}
 	to.verdict, to.state = v, st
+	rev.compare(v, refusal)
+	if refusal != nil {
+		return *g.refuse(ctx, c, v, refusal)
+	}
 	g.noteReason(v)
 	leave, reason := g.slots.enter(w.caller)
 	if leave == nil {
-		return g.refused(c, reason)
+		return g.overloaded(ctx, c, v, reason)
 	}
 	defer leave()
-	continues := g.continues(w, st)
+	if reply := g.begin(ctx, w, c, to); reply != nil {
+		return *reply
+	}
+	out, made := g.admit(ctx, rev, w, c, to, st)
+	if !made {
+		g.forget(ctx, w.caller, c, to)
+	}
+	return out
+}
+
+// admit has the call confirmed and admitted, and makes it. made says whether it was admitted; only then the reply is that
+// of the upstream's side.
+func (g *Gate) admit(ctx context.Context, rev *revision, w *who, c *Call, to *target, st *bridge.State) (out Reply, made bool) {
+	v, continues := to.verdict, g.continues(w, st)
 	if st != nil && st.Kind != bridge.Confirm && !continues {
 		st.Confirmed = false // it was for the call that this state has continued already
 	}
 	if reply := g.confirm(ctx, w, c, to, v, st); reply != nil {
-		return *reply
+		return *reply, false
 	}
-	held, reply := g.reserve(ctx, w, c, to, g.intent(rev, w, c, to, continues), st)
+	in := g.intent(c, to)
+	if continues {
+		in.Continues = st.ID
+	}
+	held, reply := g.reserve(ctx, w, c, to, in, st)
 	if reply != nil {
-		return *reply
+		return *reply, false
 	}
 	defer func() {
 		if p := recover(); p != nil { // what is counted as running must not stay so
-			_ = held.Settle(context.WithoutCancel(ctx), Outcome{End: GatewayFailed})
+			g.settle(ctx, w.caller, c, to, held, g.broke(c, fmt.Errorf("panic: %v", p)))
 			panic(p)
 		}
 	}()
-	return g.made(ctx, w, c, to, st, held)
+	return g.made(ctx, w, c, to, st, held), true
 }
 
 // reserve has the ledger admit the call. A state that was good once is good again when it does not.
 func (g *Gate) reserve(ctx context.Context, w *who, c *Call, to *target, in *Intent, st *bridge.State) (Reservation, *Reply) {
 	if g.opts.Ledger == nil {
-		reply := g.failed(c, errNoLedger)
+		reply := told(g.failed(c, errNoLedger), in.Decision)
 		return nil, &reply
 	}
-	held, err := g.opts.Ledger.Reserve(ctx, in)
+	// Whether the call was admitted must be known, and is as soon as its intent is on disk: a client that goes away
+	// meanwhile has a call that is cancelled.
+	held, err := g.opts.Ledger.Reserve(context.WithoutCancel(ctx), in)
 	if err == nil {
 		return held, nil
 	}
 	switch {
-	case in.Continues:
+	case in.Continues != "":
 		g.rounds.forget(w.caller.Key(), st.ID)
 	case st != nil && st.Kind == bridge.Confirm && st.Confirmed:
 		g.once.forget(w.caller.Key(), st.ID)
 	}
 	var exceeded *store.ExceededError
-	if errors.As(err, &exceeded) {
-		return nil, g.refuse(c, to.verdict, overLimit(exceeded))
+	var budget *ledger.ExceededError
+	switch {
+	case errors.As(err, &exceeded):
+		return nil, g.refuse(ctx, c, to.verdict, overLimit(exceeded))
+	case errors.As(err, &budget):
+		return nil, g.refuse(ctx, c, to.verdict, overBudget(budget, to.verdict, g.now()))
 	}
-	reply := g.failed(c, fmt.Errorf("ledger: %w", err))
+	reply := g.unavailable(c, in.Decision, err)
+	g.recordFailure(ctx, &to.verdict.Asked, &reply)
 	return nil, &reply
 }
 
@@ -178,39 +225,52 @@ func (g *Gate) made(ctx context.Context, w *who, c *Call, to *target, st *bridge
 	case to.detached(c):
 		return g.park(ctx, w.caller, c, to, held)
 	case !c.Client.Revision.Modern():
-		return g.settle(ctx, c, to, held, g.converse(ctx, w.caller, c, to))
+		return g.settle(ctx, w.caller, c, to, held, g.converse(ctx, w.caller, c, to))
 	}
 	out := g.exchange(ctx, w.caller, c, to, newRelay(c, to.verdict.redact))
 	if out.Error == nil && interactive(c.Method) && bridge.IsInputRequired(out.Result) {
 		out = g.sealed(w.caller, c, to, st, out)
 	}
-	return g.settle(ctx, c, to, held, out)
+	return g.settle(ctx, w.caller, c, to, held, out)
 }
 
 // intent is what the ledger is asked to admit.
-func (g *Gate) intent(rev *revision, w *who, c *Call, to *target, continues bool) *Intent {
-	in := &Intent{
-		Decision: to.verdict.id, Caller: w.caller, Call: c, Object: to.object, Revision: rev.id, Input: to.verdict.input,
-		Continues: continues,
+func (g *Gate) intent(c *Call, to *target) *Intent {
+	v := to.verdict
+	in := &Intent{Asked: v.Asked}
+	a := v.admission
+	if a == nil {
+		return in
 	}
-	if a := to.verdict.admission; a != nil {
-		in.Claims, in.Cost = a.Claims, a.Cost
+	if in.Claims, in.Cost = a.Claims, a.Cost; a.Cost > 0 {
+		in.Charges = v.charges()
+		in.Price = func(ctx context.Context, result []byte) (cost, overrun int64) { return g.cost(ctx, c, a, result) }
 	}
 	return in
 }
 
 // settle writes down how a call ended. The client may be gone; what happened must still be written.
-func (g *Gate) settle(ctx context.Context, c *Call, to *target, held Reservation, out Reply) Reply {
+func (g *Gate) settle(ctx context.Context, caller *auth.Principal, c *Call, to *target, held Reservation, out Reply) Reply {
 	ctx = context.WithoutCancel(ctx)
-	out.Decision = to.verdict.id
-	end := Outcome{End: out.End, Bytes: len(out.Result), Task: out.Task}
-	if a := to.verdict.admission; a != nil && a.Cost > 0 && out.End == Answered {
-		end.Cost, end.Overrun = g.cost(ctx, c, a, out.raw)
+	v := to.verdict
+	out.Decision = v.Decision
+	end := Outcome{End: out.End, Bytes: len(out.Result), Raw: out.raw, Error: out.cause, Next: out.next, Task: out.Task}
+	if a := v.admission; a != nil && a.Cost > 0 {
+		switch {
+		case out.End == Answered:
+			end.Cost, end.Overrun = g.cost(ctx, c, a, out.raw)
+		case out.executed && !v.Recorded.releases():
+			end.Cost = a.Cost // what may have been done may have cost something
+		}
 	}
+	out.Charged = end.Cost
+	final := g.capped(c, to, out)
 	if err := held.Settle(ctx, end); err != nil {
-		return g.failed(c, fmt.Errorf("ledger: %w", err))
+		final = g.broke(c, fmt.Errorf("ledger: %w", err))
 	}
-	return g.capped(c, to, out)
+	final = told(final, v.Decision)
+	g.keep(ctx, caller, c, to, &final)
+	return final
 }
 
 // cost is what an answered call cost: what its limits read in the result, and the ceiling when they cannot.
@@ -229,10 +289,12 @@ func (g *Gate) capped(c *Call, to *target, out Reply) Reply {
 	if most == 0 || int64(len(out.Result)) <= most || out.End == InputRequired {
 		return out
 	}
-	return *g.refuse(c, to.verdict, &Refusal{
+	reply := *g.refusal(c, to.verdict, &Refusal{
 		Code:     CodeResultSize,
 		Sentence: fmt.Sprintf("the tool answered, but its result of %d bytes is larger than the %d that are allowed: ask for less", len(out.Result), most),
 	})
+	reply.Charged = out.Charged
+	return reply
 }
 
 // exchange asks the upstream once and translates its answer to the client's era.
@@ -269,11 +331,16 @@ func (g *Gate) request(caller *auth.Principal, c *Call, to *target, params []byt
 func (g *Gate) translate(c *Call, to *target, answer *upstream.Reply) Reply {
 	if answer.Error != nil && to.unlisted {
 		// The same answer as for a resource that the caller may not know of.
-		return *unknownResource(c.Client.Revision, to.shown)
+		out := *unknownResource(c.Client.Revision, to.shown)
+		out.cause = fmt.Sprintf("the upstream answered with error %d", answer.Error.Code)
+		return out
 	}
 	if answer.Error != nil {
 		e := to.verdict.redact.Error(answer.Error)
-		return Reply{Error: bridge.Error(c.Client.Revision, answer.Revision, c.Method, e), End: Answered}
+		return Reply{
+			Error: bridge.Error(c.Client.Revision, answer.Revision, c.Method, e), End: Answered,
+			cause: fmt.Sprintf("the upstream answered with error %d", answer.Error.Code),
+		}
 	}
 	redacted := to.verdict.redact.Result(c.Method, answer.Result)
 	result, err := bridge.Result(c.Client.Revision, answer.Revision, c.Method, redacted)

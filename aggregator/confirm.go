@@ -32,67 +32,66 @@ func (g *Gate) confirm(ctx context.Context, w *who, c *Call, to *target, v *verd
 		return nil
 	}
 	if c.Method != MethodCallTool {
-		return g.refuse(c, v, &Refusal{Code: CodeConfirmation, Sentence: "this needs the user's confirmation, which only tool calls can get"})
+		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "this needs the user's confirmation, which only tool calls can get"})
 	}
 	question := confirmation(c, to, v)
 	if !c.Client.CanAsk(&question) {
-		return g.refuse(c, v, &Refusal{Code: CodeConfirmation, Sentence: "this call needs the user's confirmation, and this client cannot ask for it"})
+		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "this call needs the user's confirmation, and this client cannot ask for it"})
 	}
 	if c.Client.Revision.Modern() {
-		return g.confirmModern(w, c, to, v, st, question)
+		return g.confirmModern(ctx, w, c, to, v, st, question)
 	}
 	if c.Peer == nil {
-		return g.refuse(c, v, &Refusal{Code: CodeConfirmation, Sentence: "this call needs the user's confirmation, and nobody can be asked"})
+		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "this call needs the user's confirmation, and nobody can be asked"})
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmTTL)
 	defer cancel()
 	answer, e := c.Peer.Ask(ctx, question.Method, question.Params)
 	if e != nil {
-		return g.refuse(c, v, &Refusal{Code: CodeConfirmation, Sentence: "the user did not confirm this call", Detail: e.Message})
+		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "the user did not confirm this call", Detail: e.Message})
 	}
-	return g.confirmed(c, v, answer)
+	return g.confirmed(ctx, c, v, answer)
 }
 
 // confirmModern asks in the result, and takes the answer from the request that brings the state back.
-func (g *Gate) confirmModern(w *who, c *Call, to *target, v *verdict, st *bridge.State, question bridge.Question) *Reply {
+func (g *Gate) confirmModern(ctx context.Context, w *who, c *Call, to *target, v *verdict, st *bridge.State, question bridge.Question) *Reply {
 	if st == nil {
 		state, err := g.sealer.Seal(bridge.State{Kind: bridge.Confirm, Upstream: to.upstream, Node: g.node, ID: newDecisionID(g.now())}, g.binding(w.caller, c, to), confirmTTL)
 		if err != nil {
-			reply := g.failed(c, err)
-			return &reply
+			return g.undecided(ctx, c, v, g.failed(c, err), CodeFailed)
 		}
-		return &Reply{Result: bridge.InputRequired([]bridge.Question{question}, state), End: InputRequired, Decision: v.id}
+		return g.undecided(ctx, c, v, Reply{Result: bridge.InputRequired([]bridge.Question{question}, state), End: InputRequired}, CodeAsked)
 	}
 	if st.Kind != bridge.Confirm {
-		return g.refuse(c, v, &Refusal{Code: CodeConfirmation, Sentence: "this call needs the user's confirmation by now: start it again"})
+		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "this call needs the user's confirmation by now: start it again"})
 	}
 	if st.Node != g.node || !g.once.use(w.caller.Key(), st.ID, g.now()) {
-		return g.refuse(c, v, &Refusal{Code: CodeConfirmation, Sentence: "this confirmation has been used: start the call again"})
+		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "this confirmation has been used: start the call again"})
 	}
 	answers, _ := wire.Lookup(c.Params, "inputResponses")
 	answer, _ := wire.Lookup(answers, confirmKey)
-	if reply := g.confirmed(c, v, answer); reply != nil {
+	if reply := g.confirmed(ctx, c, v, answer); reply != nil {
 		return reply
 	}
 	st.Confirmed = true
 	return nil
 }
 
-func (g *Gate) confirmed(c *Call, v *verdict, answer []byte) *Reply {
+func (g *Gate) confirmed(ctx context.Context, c *Call, v *verdict, answer []byte) *Reply {
 	if action, _ := wire.Lookup(answer, "action"); string(action) == `"accept"` {
 		return nil
 	}
-	return g.refuse(c, v, &Refusal{Code: CodeConfirmation, Sentence: "the user did not confirm this call; do not repeat it unasked"})
+	return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "the user did not confirm this call; do not repeat it unasked"})
 }
 
 // confirmation is the question: what the rule says, then the call as it would be made.
 func confirmation(c *Call, to *target, v *verdict) bridge.Question {
-	shown := string(v.input.Arguments)
+	shown := string(v.Input.Arguments)
 	if shown == "" {
 		shown = "{}"
 	}
 	if len(shown) > maxShown {
-		shown = strings.ToValidUTF8(shown[:maxShown], "") + fmt.Sprintf(" … (%d bytes)", len(v.input.Arguments))
+		shown = strings.ToValidUTF8(shown[:maxShown], "") + fmt.Sprintf(" … (%d bytes)", len(v.Input.Arguments))
 	}
 	text := fmt.Sprintf("%s\n\nTool: %s\nArguments: %s", strings.Join(v.obligations.Confirm, "\n"), to.shown, visible(shown))
 	params := append([]byte(`{"message":`), wire.AppendString(nil, text)...)

@@ -68,7 +68,7 @@
 // The numbers are those of the design; each names the test that holds it.
 //
 //  1. Fail closed: no policy, no ledger => no call (TestFailClosed).
-//  2. No answered call without an outcome (TestSettledOnce).
+//  2. No answered call without an outcome (TestSettledOnce), no request without a record; [Accounting] writes them.
 //  3. Identity comes from the credential: the principal is a parameter, never a context value (TestIdentityFromCredential in auth).
 //  4. Hidden = missing, byte for byte and in time (TestHiddenIsMissing, TestHiddenTakesAsLong); callable = listed
 //     (TestCallableIsListed).

@@ -115,7 +115,7 @@ func (g *Gate) explainCall(ctx context.Context, rev *revision, w *who, c *Call, 
 		return nil
 	}
 	x.Verdict, x.Refusal = VerdictRefused, refusal
-	call, err := explainer.ExplainCall(ctx, v.input)
+	call, err := explainer.ExplainCall(ctx, v.Input)
 	x.Denials, x.Sources = call.Denials, append(x.Sources, call.Sources...)
 	return err
 }

@@ -22,6 +22,7 @@ import (
 type Options struct {
 	Upstreams Upstreams    // required
 	Ledger    Ledger       // nil: every call is refused
+	Replies   Replies      // nil: calls with an idempotency key are refused
 	Log       *slog.Logger // nil: discard
 	// ServerInfo is the gateway's own Implementation object, as JSON.
 	ServerInfo []byte
@@ -49,7 +50,10 @@ type Rules struct {
 	// Delegations are the roles whose holders may act for others.
 	Delegations map[string]auth.Delegation
 	Toolsets    map[string]*catalog.Toolset
-	PageSize    int // entries per list page; 0: the catalog's default
+	Budgets     *limit.Budgets // nil: none
+	Recording   *Recording     // nil: that of no options
+	Shadow      Shadow         // nil: none
+	PageSize    int            // entries per list page; 0: the catalog's default
 }
 
 // Gate is the one way to an upstream. Safe for concurrent use.

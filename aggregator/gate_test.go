@@ -80,6 +80,9 @@ func (l *ledger) Reserve(context.Context, *aggregator.Intent) (aggregator.Reserv
 	return l, nil
 }
 
+func (l *ledger) Refuse(context.Context, *aggregator.RefusedCall) error { return nil }
+func (l *ledger) Note(context.Context, *aggregator.Note) error          { return nil }
+
 func (l *ledger) Settle(ctx context.Context, out aggregator.Outcome) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

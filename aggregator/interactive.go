@@ -80,14 +80,14 @@ func (g *Gate) park(ctx context.Context, caller *auth.Principal, c *Call, to *ta
 	p, err := g.lot.Start(caller.Key(), func(ctx context.Context, p *bridge.Parked) {
 		defer func() {
 			if r := recover(); r != nil { // one call must not end the process
-				p.Value = g.settle(ctx, c, to, held, g.failed(c, fmt.Errorf("panic: %v\n%s", r, debug.Stack())))
+				p.Value = g.settle(ctx, caller, c, to, held, g.broke(c, fmt.Errorf("panic: %v\n%s", r, debug.Stack())))
 			}
 		}()
 		reply := g.exchange(ctx, caller, c, to, &parkedPeer{p, &c.Client, to.verdict.redact})
-		p.Value = g.settle(ctx, c, to, held, reply)
+		p.Value = g.settle(ctx, caller, c, to, held, reply)
 	})
 	if err != nil {
-		return g.settle(ctx, c, to, held, g.failed(c, err))
+		return g.settle(ctx, caller, c, to, held, g.failed(c, err))
 	}
 	return g.round(ctx, caller, c, to, p, 1)
 }
@@ -143,23 +143,23 @@ func (g *Gate) sealed(caller *auth.Principal, c *Call, to *target, st *bridge.St
 	if _, err := bridge.Questions(out.Result, &c.Client); err != nil {
 		return g.refused(c, fmt.Sprintf("upstream %q needs input that this client cannot give: %v", to.upstream, err))
 	}
-	result, err := g.seal(caller, c, to, st, out.Result)
+	result, id, err := g.seal(caller, c, to, st, out.Result)
 	if err != nil {
-		return g.failed(c, err)
+		return g.broke(c, err)
 	}
-	return Reply{Result: result, End: InputRequired}
+	return Reply{Result: result, End: InputRequired, raw: out.raw, next: id}
 }
 
 // seal puts the upstream's state of an input_required result into one of ours, so that a client can bring it back to the
-// same upstream and request only.
-func (g *Gate) seal(caller *auth.Principal, c *Call, to *target, st *bridge.State, result []byte) ([]byte, error) {
+// same upstream and request only. id is that of the state.
+func (g *Gate) seal(caller *auth.Principal, c *Call, to *target, st *bridge.State, result []byte) (out []byte, id string, err error) {
 	next := g.nextState(bridge.Relayed, to, st)
 	next.Inner, next.HasInner = bridge.RequestState(result)
 	text, err := g.sealer.Seal(next, g.binding(caller, c, to), relayTTL)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return wire.Set(result, "requestState", wire.AppendString(nil, text)), nil
+	return wire.Set(result, "requestState", wire.AppendString(nil, text)), next.ID, nil
 }
 
 // nextState is a state of the next round of a call. It counts as a part of the same call once.
@@ -266,11 +266,12 @@ func (g *Gate) urlQuestions(caller *auth.Principal, c *Call, to *target, e *wire
 	case len(questions) == 0:
 		return Reply{Result: bridge.ToolError(c.Client.Revision, e.Message+" "+string(e.Data)), End: Answered}
 	}
-	state, err := g.sealer.Seal(g.nextState(bridge.Again, to, to.state), g.binding(caller, c, to), relayTTL)
+	next := g.nextState(bridge.Again, to, to.state)
+	state, err := g.sealer.Seal(next, g.binding(caller, c, to), relayTTL)
 	if err != nil {
-		return g.failed(c, err)
+		return g.broke(c, err)
 	}
-	return Reply{Result: bridge.InputRequired(questions, state), End: InputRequired}
+	return Reply{Result: bridge.InputRequired(questions, state), End: InputRequired, next: next.ID}
 }
 
 func protocolError(to *target, detail string) *upstream.Error {

@@ -78,6 +78,9 @@ func newRevision(c *catalog.Snapshot, r Rules, serverInfo []byte, log *slog.Logg
 	if r.Limits != nil {
 		id += "/" + r.Limits.Revision()
 	}
+	if r.Budgets != nil {
+		id += "/" + r.Budgets.Revision()
+	}
 	rev := &revision{id: id, catalog: c, rules: r, serverInfo: serverInfo, log: log}
 	rev.argumentNames = sync.OnceValue(func() []string {
 		reader, ok := r.Decider.(interface{ ArgumentNames() []string })

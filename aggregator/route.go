@@ -221,8 +221,10 @@ func clientParams(params []byte) []byte {
 	if !ok {
 		return params
 	}
-	if _, ok := wire.Lookup(meta, auth.MetaActAs); ok { // whom a program acts for is between it and the gateway
-		params = wire.Set(params, "_meta", wire.Delete(meta, auth.MetaActAs))
+	_, acts := wire.Lookup(meta, auth.MetaActAs)
+	_, once := wire.Lookup(meta, MetaIdempotencyKey)
+	if acts || once { // whom a program acts for, and which call is which, is between it and the gateway
+		params = wire.Set(params, "_meta", wire.Delete(meta, auth.MetaActAs, MetaIdempotencyKey))
 	}
 	params = wire.StripMeta(params)
 	if _, ok := wire.Lookup(meta, wire.MetaProgressToken); !ok {

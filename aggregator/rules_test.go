@@ -19,7 +19,7 @@ import (
 	"tollgate/policy"
 	"tollgate/policy/limit"
 	"tollgate/rego"
-	"tollgate/store"
+	ledgers "tollgate/store/ledger"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -72,6 +72,8 @@ type site struct {
 	cloud *cloud
 	now   func() time.Time
 	set   func(time.Time)
+
+	accounting *aggregator.Accounting
 }
 
 // rulesFor are what newSite is given.
@@ -81,6 +83,12 @@ type rulesFor struct {
 	modules  map[string]string
 	bindings []aggregator.Binding
 	acting   map[string]auth.Delegation
+
+	budgets   []limit.BudgetRule
+	recording *aggregator.RecordingOptions
+	shadow    aggregator.Shadow
+	ledger    ledgers.Ledger // nil: nothing is recorded
+	replies   aggregator.Replies
 }
 
 func newSite(t testing.TB, c *cloud, r rulesFor) *site {
@@ -90,14 +98,22 @@ func newSite(t testing.TB, c *cloud, r rulesFor) *site {
 	s.set = func(now time.Time) { clock.Store(&now) }
 	s.now = func() time.Time { return *clock.Load() }
 	s.set(time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC))
-	var err error
-	s.Gate, err = aggregator.New(&aggregator.Options{
-		Upstreams: c, Now: s.now, Ledger: aggregator.NewMetered(store.NewLimiter(&store.LimiterOptions{Now: s.now}), s.now), MaxInFlight: 1 << 20,
-	})
+	o := &aggregator.Options{Upstreams: c, Now: s.now, MaxInFlight: 1 << 20}
+	accounting, err := aggregator.NewAccounting(&aggregator.AccountingOptions{Now: s.now, Ledger: r.ledger, DigestKey: []byte("key of the tests")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	o.Ledger, o.Replies = accounting, r.replies
+	if s.Gate, err = aggregator.New(o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Close()
+		if err := accounting.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.accounting = accounting
 	rev := c.revision
 	if rev == "" {
 		rev = wire.R20260728
@@ -134,7 +150,18 @@ func (s *site) publish(t testing.TB, r rulesFor) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Publish(aggregator.Rules{Decider: engine, Limits: set, Bindings: aggregator.NewBindings(r.bindings), Delegations: r.acting})
+	budgets, err := limit.CompileBudgets(r.budgets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recording, err := aggregator.NewRecording(r.recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Publish(aggregator.Rules{
+		Decider: engine, Limits: set, Bindings: aggregator.NewBindings(r.bindings), Delegations: r.acting, Budgets: budgets, Recording: recording,
+		Shadow: r.shadow,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package aggregator
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"tollgate/aggregator/auth"
 	"tollgate/upstream/wire"
@@ -23,47 +24,51 @@ type Subscription struct {
 func (g *Gate) Subscribe(ctx context.Context, caller *auth.Principal, uri string, c *Call) (*Subscription, *wire.Error) {
 	rev, err := g.revision(ctx)
 	if err != nil {
-		return nil, g.failed(c, err).Error
+		return nil, g.turnedAway(ctx, &visit{caller: caller, call: c}, g.failed(c, err)).Error
 	}
 	w := rev.who(caller, g.now())
+	at := &visit{rev, w, caller, c, nil}
 	view, err := rev.view(w, c.Toolset)
 	if err != nil {
-		return nil, g.failed(c, err).Error
+		return nil, g.turnedAway(ctx, at, g.failed(c, err)).Error
 	}
 	e, own, ok := readable(ctx, rev, view, w, uri)
 	if !ok {
-		return nil, unknownResource(c.Client.Revision, uri).Error
+		return nil, g.turnedAway(ctx, at, *unknownResource(c.Client.Revision, uri)).Error
 	}
 	to := &target{upstream: e.Upstream, shown: uri}
 	to.resource(rev, e, own)
 	v, refusal := g.weigh(ctx, rev, w, c, to)
-	if refusal != nil {
-		return nil, g.refuse(c, v, refusal).Error
-	}
 	to.verdict = v
+	rev.compare(v, refusal)
+	if refusal != nil {
+		return nil, g.refuse(ctx, c, v, refusal).Error
+	}
 	if reply := g.confirm(ctx, w, c, to, v, nil); reply != nil {
 		return nil, reply.Error
 	}
-	held, reply := g.reserve(ctx, w, c, to, g.intent(rev, w, c, to, false), nil)
+	held, reply := g.reserve(ctx, w, c, to, g.intent(c, to), nil)
 	if reply != nil {
 		return nil, reply.Error
 	}
-	err = g.opts.Upstreams.Subscribe(ctx, e.Upstream, own)
+	if e := g.subscribed(ctx, caller, c, to, held, own); e != nil {
+		return nil, e
+	}
+	return &Subscription{Upstream: e.Upstream, URI: own, Shown: uri}, nil
+}
+
+// subscribed tells the upstream of a subscription that was admitted.
+func (g *Gate) subscribed(ctx context.Context, caller *auth.Principal, c *Call, to *target, held Reservation, own string) *wire.Error {
+	err := g.opts.Upstreams.Subscribe(ctx, to.upstream, own)
 	out := Reply{End: Answered}
-	if err != nil {
-		out.End = UpstreamFailed
-	}
-	if settled := g.settle(ctx, c, to, held, out); settled.Error != nil {
-		return nil, settled.Error
-	}
 	var refused *wire.Error
 	switch {
 	case errors.As(err, &refused):
-		return nil, refused
+		out = Reply{Error: refused, End: UpstreamFailed, cause: fmt.Sprintf("the upstream answered with error %d", refused.Code)}
 	case err != nil:
-		return nil, g.upstreamFailed(c, err).Error
+		out = g.upstreamFailed(c, err)
 	}
-	return &Subscription{Upstream: e.Upstream, URI: own, Shown: uri}, nil
+	return g.settle(ctx, caller, c, to, held, out).Error
 }
 
 // Unsubscribe ends a subscription that [Gate.Subscribe] returned. It cannot fail for the caller: an upstream that did not

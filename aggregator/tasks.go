@@ -34,6 +34,7 @@ type TaskStatus struct {
 	Upstream string
 	ID       string // the upstream's own; with Upstream it names the task, whoever asks and under whatever id
 	Status   string // as the upstream said it; "" when it did not, as in acknowledgements
+	Result   []byte // of its tool, once it has completed; nil = none
 }
 
 // Terminal reports whether the task has ended and stays as it is.
@@ -86,7 +87,7 @@ func (g *Gate) withTask(caller *auth.Principal, c *Call, to *target, up wire.Rev
 	case out.Error != nil:
 		return out
 	case to.task != nil:
-		out.Task = taskStatus(to, to.task.own, out.Result)
+		out.Task = taskStatus(to, to.task.own, out.raw)
 		out.Result = bridge.RenameTask(out.Result, to.task.shown)
 		return out
 	case bridge.IsTask(out.Result):
@@ -122,16 +123,18 @@ func (g *Gate) created(caller *auth.Principal, c *Call, to *target, up wire.Revi
 	}
 	id, err := g.sealer.Seal(st, taskBinding(caller), taskLife)
 	if err != nil {
-		return g.failed(c, err)
+		return g.broke(c, err)
 	}
 	if len(id) > maxSealedID {
 		return g.upstreamFailed(c, protocolError(to, "answered with a task, whose redactions do not fit into its id"))
 	}
-	return Reply{Result: bridge.RenameTask(out.Result, id), End: TaskCreated, Task: taskStatus(to, own, out.Result)}
+	return Reply{Result: bridge.RenameTask(out.Result, id), End: TaskCreated, Task: taskStatus(to, own, out.raw), raw: out.raw}
 }
 
+// taskStatus reads what the upstream said of a task.
 func taskStatus(to *target, own string, result []byte) *TaskStatus {
 	raw, _ := wire.Lookup(result, "status")
 	status, _ := wire.String(raw)
-	return &TaskStatus{Upstream: to.upstream, ID: own, Status: status}
+	done, _ := wire.Lookup(result, "result")
+	return &TaskStatus{Upstream: to.upstream, ID: own, Status: status, Result: done}
 }

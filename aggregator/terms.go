@@ -24,6 +24,8 @@ type terms struct {
 	names      *spellings    // of arguments that are known; nil when nothing looks at them
 	check      *narrow.Check // nil: the arguments are free
 	redact     *redact.Rule  // nil: results pass as they are
+	recorded   *Recorded
+	budgets    []*limit.Budget // about the object, whoever calls it
 	limits     []*limit.Limit
 	misfit     *Refusal // of every call, for want of a limit that fits the tool
 	failure    error    // why no call may go on
@@ -64,14 +66,21 @@ func (r *revision) termsOf(ctx context.Context, w *who, to *target) *terms {
 func (r *revision) unlistedTerms(ctx context.Context, w *who, to *target) *terms {
 	c := r.conditions(ctx, w, []policy.Object{to.object})[0]
 	var limits []*limit.Limit
+	var budgets []*limit.Budget
 	if to.template != nil {
 		c = joined(&c, r.access(w).asked(r, to.template))
 		limits = r.rules.Limits.For(r.roles(w), &to.template.Object)
+		budgets = r.rules.Budgets.About(&to.template.Object)
 	}
 	t := r.newTerms(w, &to.object, nil, &c)
 	for _, l := range limits {
 		if !slices.Contains(t.limits, l) {
 			t.limits = append(t.limits, l)
+		}
+	}
+	for _, b := range budgets {
+		if !slices.Contains(t.budgets, b) {
+			t.budgets = append(t.budgets, b)
 		}
 	}
 	return t
@@ -104,7 +113,7 @@ func sum(a, b *policy.Obligations) policy.Obligations {
 }
 
 func (r *revision) newTerms(w *who, o *policy.Object, schema []byte, c *policy.Conditions) *terms {
-	t := &terms{conditions: c, schema: schema, limits: r.rules.Limits.For(r.roles(w), o)}
+	t := &terms{conditions: c, schema: schema, limits: r.rules.Limits.For(r.roles(w), o), recorded: r.recorded(o, schema), budgets: r.rules.Budgets.About(o)}
 	t.misfit = r.misfit(t, o)
 	if len(c.Constraints) > 0 || c.Obligations.Reason {
 		if t.check, t.failure = narrow.NewCheck(schema, c); t.failure != nil {

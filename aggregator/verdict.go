@@ -3,6 +3,7 @@
 package aggregator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"tollgate/policy"
 	"tollgate/policy/limit"
 	"tollgate/policy/narrow"
+	"tollgate/store/ledger"
 	"tollgate/upstream/wire"
 )
 
@@ -27,6 +29,18 @@ const (
 	CodeRate         = "rate_limit"
 	CodeConcurrency  = "concurrency_limit"
 	CodeResultSize   = "result_too_large"
+	CodeBudget       = "budget_exceeded"
+	CodeIdempotency  = "idempotency_conflict"
+	CodeLedger       = "ledger_unavailable"
+)
+
+// Codes of records only: what callers are told does not depend on them.
+const (
+	CodeHidden  = "hidden"          // what was named exists, and the caller may not see it
+	CodeMissing = "missing"         // nothing of that name exists
+	CodeInvalid = "invalid_request" // nothing could be looked for, or the request says two things
+	CodeFailed  = "failed"          // the gateway could not handle the request
+	CodeAsked   = "confirmation"    // the user is asked first
 )
 
 // Refusal says why a call that exists for its caller may not go on.
@@ -39,22 +53,28 @@ type Refusal struct {
 	Scopes []string
 	// RetryAfter is when the call would be admitted again; 0 = not known.
 	RetryAfter time.Duration
+	// Budget is what has no room, for [CodeBudget].
+	Budget *ledger.ExceededError
 }
 
 // verdict is what was decided on one call that may go on, as far as the rules are concerned.
 type verdict struct {
-	id          string // of the decision
-	input       *policy.Input
+	Asked       // what records say of it
 	obligations *policy.Obligations
 	redact      *redact.Rule
 	admission   *limit.Admission
-	maxBytes    int64 // of the result; 0 = no cap
+	maxBytes    int64           // of the result; 0 = no cap
+	budgets     []*limit.Budget // about the object, whoever calls it
 }
 
 // weigh applies all rules to a call that exists for its caller. It counts nothing and asks nobody.
 func (g *Gate) weigh(ctx context.Context, rev *revision, w *who, c *Call, to *target) (*verdict, *Refusal) {
 	t := rev.termsOf(ctx, w, to)
-	v := &verdict{id: newDecisionID(g.now()), input: g.document(w, c, to), obligations: &t.conditions.Obligations, redact: t.redact}
+	v := &verdict{obligations: &t.conditions.Obligations, redact: t.redact, budgets: t.budgets}
+	v.Asked = Asked{
+		Caller: w.caller, Call: c, Object: to.object, Name: to.shown, Revision: rev.id, Input: g.document(w, c, to), Recorded: t.recorded, Began: g.now(),
+	}
+	v.Decision = newDecisionID(v.Began)
 	switch {
 	case t.conditions.Refuse != "":
 		return v, &Refusal{Code: t.conditions.Refuse, Sentence: "the policy could not decide on this call", Detail: t.conditions.Detail}
@@ -71,7 +91,7 @@ func (g *Gate) weigh(ctx context.Context, rev *revision, w *who, c *Call, to *ta
 		return v, v.owe(to.task.owes) // the call it goes on from was decided on
 	}
 	if t.names != nil {
-		if written, name := t.names.clash(v.input.Arguments); written != "" {
+		if written, name := t.names.clash(v.Input.Arguments); written != "" {
 			sentence := fmt.Sprintf("argument %q differs from %q in case only", written, name)
 			if name == "" {
 				sentence = fmt.Sprintf("the arguments are nested more than %d levels deep", maxNesting)
@@ -86,10 +106,10 @@ func (g *Gate) weigh(ctx context.Context, rev *revision, w *who, c *Call, to *ta
 		return v, v.admit(ctx, c, t)
 	}
 	if t.check != nil {
-		if broken := t.check.Arguments(v.input.Arguments); broken != nil {
+		if broken := t.check.Arguments(v.Input.Arguments); broken != nil {
 			return v, &Refusal{Code: CodeConstraint, Rule: broken.Rule, Sentence: broken.Message}
 		}
-		to.setArguments(t.check.Upstream(v.input.Arguments))
+		to.setArguments(t.check.Upstream(v.Input.Arguments))
 	}
 	if r := reasoned(v, t, to); r != nil {
 		return v, r
@@ -105,17 +125,18 @@ func (g *Gate) noteReason(v *verdict) {
 	if !v.obligations.Reason {
 		return
 	}
-	raw, _ := wire.Lookup(v.input.Arguments, narrow.ReasonArgument)
+	raw, _ := wire.Lookup(v.Input.Arguments, narrow.ReasonArgument)
 	reason, given := wire.String(raw)
 	if !given {
 		return // reads and completions have no arguments
 	}
-	g.log.Info("reason of a call", "decision", v.id, "subject", v.input.Principal.Subject, "object", v.input.Object.Name, "reason", reason)
+	v.Reason = reason
+	g.log.Info("reason of a call", "decision", v.Decision, "subject", v.Input.Principal.Subject, "object", v.Input.Object.Name, "reason", reason)
 }
 
 // judge asks the call rules of the policy.
 func (g *Gate) judge(ctx context.Context, rev *revision, v *verdict, t *terms) *Refusal {
-	d := rev.rules.Decider.Decide(ctx, v.input)
+	d := rev.rules.Decider.Decide(ctx, v.Input)
 	if !d.Allow {
 		sentence := strings.Join(d.Reasons, "; ")
 		if sentence == "" {
@@ -167,12 +188,12 @@ func reasoned(v *verdict, t *terms, to *target) *Refusal {
 	if !v.obligations.Reason || t.conditions.Obligations.Reason {
 		return nil
 	}
-	raw, _ := wire.Lookup(v.input.Arguments, narrow.ReasonArgument)
+	raw, _ := wire.Lookup(v.Input.Arguments, narrow.ReasonArgument)
 	if text, _ := wire.String(raw); strings.TrimSpace(text) == "" {
 		return &Refusal{Code: CodeReason, Sentence: fmt.Sprintf("this call needs a reason: say why you make it in the argument %q", narrow.ReasonArgument)}
 	}
 	if _, own := wire.Lookup(t.schema, "properties", narrow.ReasonArgument); !own {
-		to.setArguments(wire.Delete(v.input.Arguments, narrow.ReasonArgument))
+		to.setArguments(wire.Delete(v.Input.Arguments, narrow.ReasonArgument))
 	}
 	return nil
 }
@@ -183,7 +204,7 @@ func (v *verdict) admit(ctx context.Context, c *Call, t *terms) *Refusal {
 		v.bound(nil)
 		return nil
 	}
-	admission, refusal := limit.Evaluate(ctx, t.limits, &limit.Call{Input: v.input, InputSchema: t.schema})
+	admission, refusal := limit.Evaluate(ctx, t.limits, &limit.Call{Input: v.Input, InputSchema: t.schema})
 	if refusal != nil {
 		return &Refusal{Code: refusal.Code, Rule: refusal.Limit, Sentence: refusal.Message, Detail: refusal.Detail}
 	}
@@ -217,7 +238,7 @@ func (to *target) setArguments(arguments []byte) {
 func (g *Gate) document(w *who, c *Call, to *target) *policy.Input {
 	in := &policy.Input{
 		Action: action(c.Method), Principal: w.policy, Object: &to.object, Time: g.now(), SourceIP: c.SourceIP,
-		Session: policy.Session{Origin: "mcp", Transport: c.Transport},
+		Session: policy.Session{Origin: cmp.Or(c.Origin, OriginMCP), Transport: c.Transport},
 	}
 	// Always an object: a rule about an argument that is not there must not be undefined as a whole.
 	if in.Arguments, _ = wire.Lookup(c.Params, "arguments"); wire.Kind(in.Arguments) != '{' || c.Method == MethodComplete {
@@ -240,4 +261,15 @@ func action(method string) string {
 		return "complete"
 	}
 	return "call"
+}
+
+// charges are the accounts that the call is charged to.
+func (v *verdict) charges() []ledger.Charge {
+	var out []ledger.Charge
+	for _, b := range v.budgets {
+		if b.Holds(v.Input.Principal) {
+			out = append(out, ledger.Charge{Budget: b.ID(), Account: b.Account(v.Input)})
+		}
+	}
+	return out
 }

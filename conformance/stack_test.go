@@ -18,7 +18,6 @@ import (
 	"tollgate/aggregator/edge"
 	"tollgate/policy"
 	"tollgate/rego"
-	"tollgate/store"
 	"tollgate/upstream"
 	"tollgate/upstream/wire"
 )
@@ -69,8 +68,11 @@ func newStackWith(t testing.TB, lot *bridge.LotOptions, ups ...upstream.Config) 
 		OnEvent: func(e upstream.Event) { s.edge.Event(e) },
 	})
 	engine := shipped(t, map[string]policy.Role{"all": {Allow: []string{"*"}}})
-	var err error
-	s.gate, err = aggregator.New(&aggregator.Options{Upstreams: s.set, Ledger: aggregator.NewMetered(store.NewLimiter(nil), nil), Lot: lot})
+	accounting, err := aggregator.NewAccounting(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.gate, err = aggregator.New(&aggregator.Options{Upstreams: s.set, Ledger: accounting, Lot: lot})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +107,9 @@ func newStackWith(t testing.TB, lot *bridge.LotOptions, ups ...upstream.Config) 
 		s.http.Close()
 		s.edge.Close()
 		s.gate.Close()
+		if err := accounting.Close(); err != nil {
+			t.Error(err)
+		}
 		stop()
 		<-done
 		if err := s.set.Close(context.Background()); err != nil {

@@ -121,6 +121,12 @@ func (r *request) call(method string) *aggregator.Call {
 
 func (s *Server) call(ctx context.Context, r *request) error {
 	c := r.call(r.env.Method)
+	if raw, given := wire.Lookup(r.meta.Raw, aggregator.MetaIdempotencyKey); given && c.Method == aggregator.MethodCallTool {
+		c.IdempotencyKey, _ = wire.String(raw)
+		if err := aggregator.CheckIdempotencyKey(c.IdempotencyKey); err != nil {
+			return r.fail(&wire.Error{Code: wire.CodeInvalidParams, Message: fmt.Sprintf("params._meta[%q]: %v", aggregator.MetaIdempotencyKey, err)})
+		}
+	}
 	c.Params, c.LogLevel, c.Peer = r.env.Params, r.level, &peer{out: r.out, session: r.session}
 	if r.headers != nil && r.modern() {
 		c.Mirrored = func(ph []wire.ParamHeader) *wire.Error { return wire.CheckHeaders(r.headers, r.env, ph) }

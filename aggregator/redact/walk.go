@@ -112,12 +112,7 @@ func (e *editor) dataArray(i, slot int) int {
 }
 
 // comma answers where the next member or element begins after one that ends at i, or where the closing bracket is.
-func (e *editor) comma(i int) int {
-	if i = skipSpace(e.src, i); e.src[i] == ',' {
-		i = skipSpace(e.src, i+1)
-	}
-	return i
-}
+func (e *editor) comma(i int) int { return afterComma(e.src, i) }
 
 // enter answers the place of the set one level below the one at slot, or dead.
 func (e *editor) enter(slot int, hit []uint64) int {

@@ -35,7 +35,8 @@ type gateway struct {
 	ctx  context.Context
 	auth atomic.Pointer[auth.Authenticator] // of the network listener; set before it is opened
 	// limiter outlives reloads: what was counted stays counted.
-	limiter *store.Limiter
+	limiter    *store.Limiter
+	accounting *aggregator.Accounting
 	// draining is set once the process is told to stop.
 	draining atomic.Bool
 	path     string // configuration file, "" for the demo
@@ -102,9 +103,12 @@ func (g *gateway) build(p *plan, r *ruleset) error {
 	if err != nil {
 		return err
 	}
+	if g.accounting, err = aggregator.NewAccounting(&aggregator.AccountingOptions{Limiter: g.limiter, Log: g.log}); err != nil {
+		return err
+	}
 	g.gate, err = aggregator.New(&aggregator.Options{
 		SealingKey: key,
-		Upstreams:  g.set, Ledger: aggregator.NewMetered(g.limiter, nil), Log: g.log,
+		Upstreams:  g.set, Ledger: g.accounting, Log: g.log,
 		ServerInfo: edge.Implementation(version()), MaxInFlight: p.cfg.Limits.CallsInFlight,
 	})
 	if err != nil {
@@ -257,6 +261,9 @@ func (g *gateway) close(ctx context.Context) error {
 		g.gate.Close()
 	}
 	var errs []error
+	if g.accounting != nil {
+		errs = append(errs, g.accounting.Close())
+	}
 	if g.set != nil {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
