@@ -22,9 +22,21 @@ const (
 	demoAdmin  = "admin"
 )
 
+// demoConfig gives the calls of the demo a price, so that costs and budgets show something. The budget is too large to be spent
+// by hand.
+const demoConfig = `version: 1
+policy:
+  everyone:
+    limits:
+      - {name: price of orders, for: orders/*, cost: 0.01}
+      - {name: price of documents, for: library/*, cost: 0.001}
+budgets:
+  - {name: demo-day, per: user, limit: $100, period: day, warn: [80%]}
+`
+
 // demoPlan is the gateway that starts without a configuration: two embedded upstreams and three roles.
 func demoPlan() (*plan, error) {
-	cfg, err := config.Parse("demo", []byte("version: 1\n"), nil)
+	cfg, err := config.Parse("demo", []byte(demoConfig), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +45,7 @@ func demoPlan() (*plan, error) {
 		return nil, err
 	}
 	return &plan{
-		demo: true, cfg: cfg, modules: modules,
+		demo: true, cfg: cfg, limits: cfg.LimitRules(), modules: modules,
 		upstreams: []upstream.Config{
 			{Name: "library", InProcess: demo.Library},
 			{Name: "orders", InProcess: demo.Orders},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the zones of budgets, on machines that have none
 
 	"tollgate/cmd/internal/cli"
 )

@@ -33,6 +33,10 @@ func (k *checker) all() {
 	k.policy()
 	k.bindings()
 	k.auth()
+	k.timezone()
+	k.budgets()
+	k.audit()
+	k.alerts()
 	for name, t := range sorted(k.c.Toolsets) {
 		k.displayed(Path("toolsets", name, "tools"), t.Tools, `[]\`)
 		k.displayed(Path("toolsets", name, "prompts"), t.Prompts, `[]\`)
@@ -163,15 +167,23 @@ func (k *checker) namesNothing(at, pattern string) {
 		fmt.Sprintf("patterns of toolsets are over displayed names, for example %q", before+"__"+name))
 }
 
-// policyFiles reports entries of policy.files that stand for nothing.
+// policyFiles reports entries of policy.files, and of the candidate, that stand for nothing.
 func (k *checker) policyFiles() {
-	for i, entry := range k.c.Policy.Files {
+	k.regoFiles("policy.files", k.c.Policy.Files)
+	if s := k.c.Policy.Shadow; s != nil {
+		k.regoFiles("policy.shadow.files", s.Files)
+	}
+}
+
+func (k *checker) regoFiles(at string, entries []string) {
+	const hint = "name a Rego file, a directory of them or a pattern, relative to this file"
+	for i, entry := range entries {
 		files, err := policyFiles(entry)
 		switch {
 		case err != nil:
-			k.report(Path("policy", "files", i), CodeReference, reason(err).Error(), "name a Rego file, a directory of them or a pattern, relative to this file")
+			k.report(joinIndex(at, i), CodeReference, reason(err).Error(), hint)
 		case len(files) == 0:
-			k.report(Path("policy", "files", i), CodeReference, "no Rego file is there", "name a Rego file, a directory of them or a pattern, relative to this file")
+			k.report(joinIndex(at, i), CodeReference, "no Rego file is there", hint)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (k *checker) compileLimits() {
 		if m.Field != "" {
 			path += "." + m.Field
 		}
-		whole := slices.Contains([]string{"", "per", "message", "settle"}, m.Field)
+		whole := slices.Contains([]string{"", "per", "message", "settle", "durable"}, m.Field)
 		if whole && m.Offset < 0 && k.failedBelow(at) {
 			continue // it may come of what the decoder left out
 		}

@@ -34,6 +34,10 @@ type Config struct {
 	Policy      Policy              `yaml:"policy" doc:"Further Rego policies, and what holds whatever the role."`
 	Bindings    []Binding           `yaml:"bindings" aka:"binding,role_bindings,assignments,members,users" doc:"Roles of users, teams, organizations and groups, beside those their credentials give."`
 	Auth        Auth                `yaml:"auth" aka:"authentication,identity,oauth,oidc,jwt,mtls" doc:"Ways to say who is calling, beside API keys."`
+	Timezone    string              `yaml:"timezone" default:"UTC" min:"1" aka:"tz,time_zone,zone,location" doc:"IANA time zone, for example Europe/Berlin: of the days of costs, and of the periods of budgets."`
+	Budgets     []Budget            `yaml:"budgets" aka:"budget,spend,spending" doc:"What calls may cost. A call needs room in every budget that is about it."`
+	Audit       Audit               `yaml:"audit" aka:"audit_log,auditing,ledger,records" doc:"How calls are recorded."`
+	Alerts      Alerts              `yaml:"alerts" aka:"alert,alerting,notifications" doc:"What is told to whom."`
 	Toolsets    map[string]Toolset  `yaml:"toolsets" keys:"^[A-Za-z][A-Za-z0-9_-]{0,63}$" doc:"Named selections of the catalog, each with its own endpoint."`
 	Limits      Limits              `yaml:"limits" list:"limits of calls stand under roles.<name>.limits and policy.everyone.limits" doc:"Limits of the gateway itself."`
 	Log         Log                 `yaml:"log" aka:"logging" doc:"What is logged, and how."`
@@ -44,6 +48,7 @@ type Config struct {
 	secretFiles []string // files that references name
 	seen        string   // contentHash of Files when loaded; "" after Parse
 	warnings    Diagnostics
+	zone        *time.Location // of Timezone; nil = UTC
 }
 
 // TLS names the files of the listener's certificate chain and private key, both PEM.

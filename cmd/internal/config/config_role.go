@@ -46,6 +46,7 @@ type Limit struct {
 	Message        string        `yaml:"message" min:"1" max:"500" hint:"write one short sentence" aka:"msg,error,text" doc:"Sentence for the caller when require is false."`
 	Rate           string        `yaml:"rate" pattern:"^[1-9][0-9]{0,9} ?/ ?[0-9A-Za-z. ]*[A-Za-z]$" hint:"write calls and a window, for example 100/minute or 5/10s" aka:"rpm,rps,calls,requests,quota,rate_limit,calls_per_minute" doc:"Calls in a window, for example 100/minute or 5/10s."`
 	Per            []string      `yaml:"per" scalar:"true" items:"1" aka:"per_user,by,key,group_by,scope" doc:"What rate and concurrency are counted by: user, team, org, key, role, upstream, tool, all, or one CEL expression that is a string. Default: user."`
+	Durable        bool          `yaml:"durable" aka:"persistent,persist,survive" doc:"What rate has counted still counts after a crash. Calls that it counts wait for the disk."`
 	Concurrency    int           `yaml:"concurrency" min:"1" max:"1000000" aka:"max_concurrency,parallel,in_flight,max_parallel" doc:"Calls at the same time."`
 	Cost           Expr          `yaml:"cost" aka:"price,usd,budget,cost_usd" doc:"CEL: the most a call can cost, in USD."`
 	Settle         Expr          `yaml:"settle" aka:"actual,actual_cost,final_cost" doc:"CEL: what a call did cost, in USD; may read result. Needs cost."`
@@ -70,6 +71,7 @@ type Policy struct {
 	Data     []string `yaml:"data" scalar:"true" min:"1" path:"true" aka:"data_files,datafiles" doc:"JSON and YAML files that policies read under data."`
 	Everyone Everyone `yaml:"everyone" aka:"all,default,defaults,global" doc:"What holds for every caller."`
 	Scopes   []Scopes `yaml:"scopes" aka:"scope,required_scopes" doc:"OAuth scopes that calls need."`
+	Shadow   *Shadow  `yaml:"shadow" aka:"candidate,dry_run,dryrun,canary" doc:"Candidate that decides every call too, without effect. What it would decide differently is recorded."`
 	Bundle   *Bundle  `yaml:"bundle" aka:"bundles" doc:"OPA bundle with policies, signed by opa build --bundle --signing-key, or by opa sign; public_key checks it. The last good one is kept in the state directory, and used when the server is down at a start."`
 }
 

@@ -29,9 +29,19 @@ func readContent(name string) ([]byte, error) {
 // PolicyData reads the files of policy.data and merges what they hold into one document, for policies to read under data.
 // Numbers are [json.Number]. Objects are merged member by member; anything else may be set by one file only, and the member
 // tollgate by none.
-func (c *Config) PolicyData() (map[string]any, error) {
+func (c *Config) PolicyData() (map[string]any, error) { return policyData(c.Policy.Data) }
+
+// ShadowData is [Config.PolicyData] of the candidate: of policy.shadow.data, or of policy.data when it has none of its own.
+func (c *Config) ShadowData() (map[string]any, error) {
+	if s := c.Policy.Shadow; s != nil && len(s.Data) > 0 {
+		return policyData(s.Data)
+	}
+	return c.PolicyData()
+}
+
+func policyData(files []string) (map[string]any, error) {
 	all := map[string]any{}
-	for _, name := range c.Policy.Data {
+	for _, name := range files {
 		data, err := readData(name)
 		if err != nil {
 			return nil, err
@@ -124,7 +134,7 @@ func (k *checker) contentFiles() {
 		if f.kind == "data" {
 			if _, err := readData(f.name); err != nil {
 				k.report(f.path, CodeReference, err.Error(), "name a file with a JSON or YAML object, relative to this file")
-				k.failed["policy.data"] = true
+				k.failed[parent(f.path)] = true
 			}
 			continue
 		}
@@ -132,10 +142,19 @@ func (k *checker) contentFiles() {
 			k.report(f.path, CodeReference, message, contentHint(f.kind))
 		}
 	}
-	if !k.failed["policy.data"] {
-		if _, err := k.c.PolicyData(); err != nil {
-			k.report("policy.data", CodeConflict, err.Error(), "set it in one file")
-		}
+	k.merged("policy.data", k.c.PolicyData)
+	if k.has("policy.shadow.data") {
+		k.merged("policy.shadow.data", k.c.ShadowData)
+	}
+}
+
+// merged reports files that are right one by one and not together.
+func (k *checker) merged(at string, read func() (map[string]any, error)) {
+	if k.failed[at] {
+		return
+	}
+	if _, err := read(); err != nil {
+		k.report(at, CodeConflict, err.Error(), "set it in one file")
 	}
 }
 

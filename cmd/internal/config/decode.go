@@ -46,7 +46,7 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value, tag reflect.
 		d.hide(n)
 	}
 	switch target := v.Addr().Interface().(type) {
-	case *Secret, *string, *bool, *int, *Size, *time.Duration, *Expr, *time.Time, *netip.Prefix:
+	case *Secret, *string, *bool, *int, *Size, *time.Duration, *Expr, *time.Time, *netip.Prefix, *Money, *Share:
 		d.scalar(n, path, v, tag)
 		return
 	case *json.RawMessage:
@@ -234,6 +234,8 @@ func unknownKeyHint(name string, fields map[string]reflect.StructField) string {
 		return didYouMean(name, slices.Collect(maps.Keys(fields)), "key here")
 	case name == "mcpServers":
 		return "tollgate import reads this form; here it is a list under \"upstreams\""
+	case name == "budgets" && known == "limits":
+		return "budgets stand at the top of the file; a limit gives a call its cost"
 	default:
 		return fmt.Sprintf("use %q", known)
 	}

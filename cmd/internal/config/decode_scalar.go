@@ -25,6 +25,9 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, tag reflect
 		if p := tag.Get("pattern"); v.Kind() == reflect.String && n.Kind == yaml.ScalarNode && p != "" && !matches(p, n.Value) {
 			hint = tag.Get("hint") // quotes would not help
 		}
+		if _, isTime := v.Interface().(time.Duration); isTime {
+			hint = cmp.Or(tag.Get("hint"), hint)
+		}
 		if _, isCount := v.Interface().(int); isCount {
 			hint = cmp.Or(hint, "write digits, for example "+cmp.Or(tag.Get("const"), tag.Get("default"), "10")+", or remove the key")
 		}
@@ -51,11 +54,13 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, tag reflect
 	case *time.Duration:
 		duration, ok := parseDuration(n.Value)
 		if !ok {
-			d.problem(n, path, CodeValue, fmt.Sprintf("%q is not a duration", n.Value), `write a number with a unit, for example "30s", "5m" or "1h30m"`)
+			d.problem(n, path, CodeValue, fmt.Sprintf("%q is not a duration", n.Value), cmp.Or(tag.Get("hint"), durationHint))
 			return
 		}
 		*target = duration
 		d.within(n, path, tag, duration < durationTag(tag, "min"), tag.Get("max") != "" && duration > durationTag(tag, "max"))
+	case *Money, *Share:
+		d.amount(n, path, target)
 	default:
 		d.special(n, path, v.Addr().Interface())
 	}
@@ -104,7 +109,11 @@ func scalarType(n *yaml.Node, v reflect.Value) (want, hint string, ok bool) {
 		_, plain := parseCount(n.Value)
 		return "a size", "write bytes or a number with a unit, for example 64KiB or 16MiB", isText || scalar && tag == "!!int" && plain
 	case time.Duration:
-		return "a duration", `write a number with a unit, for example "30s", "5m" or "1h30m"`, isText
+		return "a duration", durationHint, isText
+	case Money:
+		return "an amount of USD", moneyHint, isText || isNumber(n)
+	case Share:
+		return "a share", shareHint, isText || isNumber(n)
 	case Expr:
 		return "an expression", "write CEL as a string, a number, or true or false", scalar && tag != "!!null"
 	case time.Time:

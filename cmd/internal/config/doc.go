@@ -22,14 +22,19 @@
 //	limits and their CEL           policy/limit.Compile, with places inside of their texts, also over several lines
 //	constraints[].arguments        policy/narrow.CheckFragment, with places inside of the schema
 //	obligations[].redact           aggregator/redact.CheckPointer
+//	budgets                        policy/limit.CompileBudgets
+//	audit                          aggregator.NewRecording
+//	alerts.rules                   policy/alert.Compile, with places inside of their texts
+//	alerts.sinks                   aggregator/alert.Sink.Check
 //
-// rules.go turns the structs into the types that these packages take.
+// rules*.go turn the structs into the types that these packages take.
 //
 // # References
 //
-// Strings under upstreams[].url, args, env and headers, and under policy.bundle.url and headers, may hold ${env:NAME},
-// ${env:NAME:-default}, ${file:path} and ${keyring:service/user}; $${ is a literal "${". They are replaced once, while the
-// file is read; the result is never read again for references. A reference that yields nothing is a mistake with a position, never a literal and never the empty
+// Strings under upstreams[].url, args, env and headers, under policy.bundle.url and headers, in audit.checkpoints.webhook and
+// under alerts.sinks[].url, secret and routing_key may hold ${env:NAME}, ${env:NAME:-default}, ${file:path} and
+// ${keyring:service/user}; $${ is a literal "${". They are replaced once, while the file is read; the result is never read
+// again for references. A reference that yields nothing is a mistake with a position, never a literal and never the empty
 // string. The text as written and the value live side by side in [Secret], which prints as "***" whatever the verb, so a
 // Config may be logged.
 //
@@ -41,8 +46,9 @@
 // # Invariants
 //
 //  1. A Config that Load returned has been checked completely; nothing downstream needs to check it again.
-//  2. No diagnostic shows the value of a header, of a variable, of an argument or of a URL of an upstream or of a bundle, nor
-//     the resolved value of any reference. Source lines are cut where such a value starts.
+//  2. No diagnostic shows the value of a header, of a variable, of an argument or of a URL of an upstream, of a bundle or of
+//     a receiver, nor a secret or key of a receiver, nor the resolved value of any reference. Source lines are cut where
+//     such a value starts.
 //  3. Positions lie inside the file: lines count from 1, columns count characters from 1.
 //  4. A Config never changes after Load returned it. Reloading makes another one.
 //
@@ -67,6 +73,17 @@
 // A constraint is shown to clients inside the schema of a tool and compared exactly, so 1.50 stays 1.50 and 1e400 stays a
 // number. Values that went through float64 would not. YAML spellings of numbers that JSON does not have (0x10, 1_000) are
 // refused rather than translated: the reader of the narrowed schema should find what the file says.
+//
+// # Why amounts are read as text (2026-11-25)
+//
+// Budgets hold to the nano-dollar, and 0.1 is no float. So amounts and shares are read from the digits of the file, whether YAML
+// takes them for a number or not. A bare 80 as a warning is refused: it is 80% to its writer and eighty times the limit to a
+// reader of shares.
+//
+// # Why a budget that nothing charges is only a warning (2026-11-25)
+//
+// Costs stand at limits of roles, and a role may be taken out of the file for a day. But a budget whose patterns no limit with a
+// cost shares is the likeliest mistake: it looks like protection and never fills. So the patterns of both are intersected.
 //
 // # Why a date ends with its day (2026-11-25)
 //

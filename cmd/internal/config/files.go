@@ -8,10 +8,14 @@ import (
 )
 
 // Files lists what the configuration depends on and [Watch] watches: the file itself, files of references, the entries of
-// policy.files, and every other file whose content decides something.
+// policy.files and policy.shadow.files, and every other file whose content decides something.
 func (c *Config) Files() []string {
 	files := append([]string{c.file}, c.secretFiles...)
-	for _, f := range c.Policy.Files {
+	entries := c.Policy.Files
+	if s := c.Policy.Shadow; s != nil {
+		entries = slices.Concat(entries, s.Files)
+	}
+	for _, f := range entries {
 		if !isGlob(f) {
 			files = append(files, f)
 			continue
@@ -40,6 +44,11 @@ func (c *Config) contentFiles() []contentFile {
 	}
 	for i, name := range c.Policy.Data {
 		add(Path("policy", "data", i), name, "data")
+	}
+	if s := c.Policy.Shadow; s != nil {
+		for i, name := range s.Data {
+			add(Path("policy", "shadow", "data", i), name, "data")
+		}
 	}
 	if b := c.Policy.Bundle; b != nil {
 		add("policy.bundle.file", b.File, "bundle")

@@ -147,9 +147,19 @@ func readConfig(path string) ([]byte, error) {
 
 // PolicyFiles lists the Rego files that policy.files stands for, sorted and each once: files as they are, directories with
 // their *.rego files (tests left out), patterns as far as they match.
-func (c *Config) PolicyFiles() ([]string, error) {
+func (c *Config) PolicyFiles() ([]string, error) { return allPolicyFiles(c.Policy.Files) }
+
+// ShadowFiles is [Config.PolicyFiles] of the candidate: of policy.shadow.files, or of policy.files when it has none of its own.
+func (c *Config) ShadowFiles() ([]string, error) {
+	if s := c.Policy.Shadow; s != nil && len(s.Files) > 0 {
+		return allPolicyFiles(s.Files)
+	}
+	return c.PolicyFiles()
+}
+
+func allPolicyFiles(entries []string) ([]string, error) {
 	var all []string
-	for _, entry := range c.Policy.Files {
+	for _, entry := range entries {
 		files, err := policyFiles(entry)
 		if err != nil {
 			return nil, err

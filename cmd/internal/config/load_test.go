@@ -107,6 +107,8 @@ upstreams:
   - {name: a, command: x, args: [literal-canary], env: {T: "${env:T}"}}
   - {name: b, url: "https://api.example.com/?k=literal-canary", headers: {Authorization: "Bearer ${env:T}"}}
 policy: {bundle: {url: "https://b.example.com/?k=literal-canary", headers: {Authorization: "Bearer ${env:T}"}}}
+audit: {checkpoints: {webhook: "https://c.example.com/literal-canary"}}
+alerts: {sinks: [{name: a, type: webhook, url: "https://d.example.com/literal-canary", secret: "${env:T}"}, {name: b, type: pagerduty, routing_key: literal-canary}]}
 `), &Options{Env: func(string) (string, bool) { return "resolved-canary", true }})
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +258,7 @@ func TestTemplateIsValid(t *testing.T) {
 	var out strings.Builder
 	for line := range strings.Lines(string(InitTemplate())) {
 		text := strings.TrimPrefix(strings.TrimPrefix(line, "# "), "#")
-		if text != line && matches(`^(?:upstreams:|toolsets:|limits:|log:|public_url:|bindings:|auth:|  )`, text) {
+		if text != line && matches(`^(?:upstreams:|toolsets:|limits:|log:|public_url:|bindings:|auth:|timezone:|budgets:|audit:|alerts:|  )`, text) {
 			line = text
 		}
 		out.WriteString(line)
@@ -265,8 +267,11 @@ func TestTemplateIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	if d := c.Roles["developer"]; len(d.Constraints) != 1 || len(d.Obligations) != 2 || len(d.Limits) != 2 || len(c.Bindings) != 1 || c.Auth.OAuth == nil {
+	if d := c.Roles["developer"]; len(d.Constraints) != 1 || len(d.Obligations) != 2 || len(d.Limits) != 3 || len(c.Bindings) != 1 || c.Auth.OAuth == nil {
 		t.Fatalf("the examples of rules are not there: %+v", c)
+	}
+	if len(c.Budgets) != 2 || c.Zone().String() != "Europe/Berlin" || len(c.Audit.Rules) != 1 || len(c.Alerts.Sinks) != 1 {
+		t.Fatalf("the examples of budgets, audit and alerts are not there: %+v", c)
 	}
 	if len(c.Upstreams) != 2 || len(c.Toolsets) != 1 || c.PublicURL == "" || len(c.Warnings()) > 0 {
 		t.Fatalf("the examples are not there: %+v, %v", c, c.Warnings())

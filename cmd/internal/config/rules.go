@@ -93,7 +93,7 @@ func limitRules(limits []Limit) []policy.LimitRule {
 	for _, r := range limits {
 		rules = append(rules, policy.LimitRule{
 			Name: r.Name, For: r.For, Match: string(r.Match), Require: string(r.Require), Message: r.Message, Rate: r.Rate, Per: r.Per,
-			Concurrency: r.Concurrency, Cost: string(r.Cost), Settle: string(r.Settle), Timeout: r.Timeout,
+			Durable: r.Durable, Concurrency: r.Concurrency, Cost: string(r.Cost), Settle: string(r.Settle), Timeout: r.Timeout,
 			MaxResultBytes: int64(r.MaxResultBytes),
 		})
 	}

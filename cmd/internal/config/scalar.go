@@ -30,10 +30,12 @@ func (s Size) String() string {
 }
 
 const (
-	durationPattern = `^(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+$`
+	durationPattern = `^(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h|d))+$`
 	sizePattern     = `^[0-9]+ ?(?:B|KB|MB|GB|KiB|MiB|GiB)?$`
 	timePattern     = `^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?$`
 	prefixPattern   = `^[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*(?:/[0-9]{1,3})?$`
+
+	durationHint = `write a number with a unit, for example "30s", "5m" or "1h30m"`
 
 	timeHint   = `write it like "2026-12-31T18:00:00Z" or "2026-12-31"`
 	prefixHint = `write an address or a range of them, for example "10.0.0.7" or "10.0.0.0/24"`
@@ -67,16 +69,26 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 	return p.Masked(), true
 }
 
-// parseDuration accepts what the schema's pattern accepts; the caller checks the range.
+// parseDuration accepts what the schema's pattern accepts; the caller checks the range. A day is 24 hours.
 func parseDuration(s string) (time.Duration, bool) {
 	if !matches(durationPattern, s) {
 		return 0, false
 	}
+	s = regexp.MustCompile(`[0-9.]+d`).ReplaceAllStringFunc(s, inHours)
 	d, err := time.ParseDuration(s)
 	if err != nil { // the form is right, so the number is too large
 		return math.MaxInt64, true
 	}
 	return d, true
+}
+
+// inHours writes a number of days as one of hours, which Go knows.
+func inHours(days string) string {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(days, "d"), 64)
+	if err != nil { // too large for a duration too
+		n = math.MaxInt64
+	}
+	return strconv.FormatFloat(n*24, 'f', -1, 64) + "h"
 }
 
 func parseSize(s string) (Size, bool) {

@@ -80,11 +80,11 @@ func split(full map[string]any) []map[string]any {
 	for key, value := range sorted(full) {
 		whole := func(inner any) map[string]any { return map[string]any{key: inner} }
 		switch key {
-		case "upstreams", "bindings":
+		case "upstreams", "bindings", "budgets":
 			for _, u := range value.([]any) {
 				parts = append(parts, whole([]any{u}))
 			}
-		case "policy", "auth":
+		case "policy", "auth", "audit", "alerts":
 			each(value, whole)
 		case "roles":
 			for name, role := range sorted(value.(map[string]any)) {
@@ -161,5 +161,5 @@ func mutate(doc any, f func(doc any)) {
 }
 
 func alternatives() []any {
-	return []any{nil, true, 7, -1, 0, 65536, 1.5, "", "x", "a__b", "30s", "16MiB", "stdio", "http", "auto", "info", []any{}, []any{"a"}, []any{1}, map[string]any{}, map[string]any{"a": "b"}}
+	return []any{nil, true, 7, -1, 0, 65536, 1.5, "", "x", "a__b", "30s", "16MiB", "$5", "50%", "stdio", "http", "auto", "info", []any{}, []any{"a"}, []any{1}, map[string]any{}, map[string]any{"a": "b"}}
 }

@@ -60,6 +60,14 @@ func generate(t *testing.T, typ reflect.Type, tag reflect.StructTag) *jsonschema
 	case reflect.TypeFor[time.Duration]():
 		s.Type, s.Pattern, s.Default = "string", durationPattern, rawDefault(tag, true)
 		return s
+	case reflect.TypeFor[Money]():
+		s.Types, s.Pattern = []string{"number", "string"}, moneyPattern
+		s.Minimum, s.Maximum = new(0.0), new(float64(maxMoney))
+		return s
+	case reflect.TypeFor[Share]():
+		s.Types, s.Pattern = []string{"number", "string"}, sharePattern
+		s.Minimum, s.Maximum = new(0.0), new(1.0)
+		return s
 	case reflect.TypeFor[Expr]():
 		s.Types, s.Pattern = []string{"string", "number", "boolean"}, `\S`
 		return s
@@ -99,6 +107,9 @@ func generate(t *testing.T, typ reflect.Type, tag reflect.StructTag) *jsonschema
 		if tag.Get("scalar") != "" { // each keyword looks at values of its own type only
 			s.Type, s.Types = "", []string{"array", "string"}
 			s.Pattern, s.MinLength, s.MaxLength = s.Items.Pattern, s.Items.MinLength, s.Items.MaxLength
+			if words := tag.Get("enum"); words != "" {
+				s.Pattern = "^(?:" + strings.ReplaceAll(words, ",", "|") + ")$"
+			}
 		}
 	case reflect.Map:
 		s.Type, s.AdditionalProperties, s.MinProperties = "object", generate(t, typ.Elem(), ""), number(tag, "items")
@@ -182,12 +193,18 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 	text := "listen: " + c.Listen + "\nlimits: {body: " + c.Limits.Body.String() + ", page_size: " + strconv.Itoa(c.Limits.PageSize) +
 		", calls_in_flight: " + strconv.Itoa(c.Limits.CallsInFlight) + ", drain: " + c.Limits.Drain.String() + "}\n" +
-		"log: {level: " + c.Log.Level + ", format: " + c.Log.Format + "}\n"
+		"log: {level: " + c.Log.Level + ", format: " + c.Log.Format + "}\n" +
+		"timezone: " + c.Timezone + "\naudit: {durability: " + c.Audit.Durability + ", arguments: " + c.Audit.Arguments + ", checkpoints: {every: " +
+		c.Audit.Checkpoints.Every.String() + ", records: " + strconv.Itoa(c.Audit.Checkpoints.Records) + "}}\n"
 	if _, err := Parse("tollgate.yaml", []byte(text), nil); err != nil {
 		t.Fatalf("defaults are refused:\n%v", err)
 	}
 	want := Limits{Body: 4 << 20, PageSize: 1000, CallsInFlight: 256, Drain: 10 * time.Second}
 	if c.Limits != want {
 		t.Fatalf("limits = %+v, want %+v", c.Limits, want)
+	}
+	audit := Audit{Durability: "auto", Arguments: "full", Checkpoints: Checkpoints{Every: time.Minute, Records: 10000}}
+	if !reflect.DeepEqual(c.Audit, audit) || c.Zone() != time.UTC {
+		t.Fatalf("audit = %+v in %v, want %+v", c.Audit, c.Zone(), audit)
 	}
 }
