@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+)
+
+// DirectorySink keeps each checkpoint as a file of a directory, which need not exist: 000000012345.checkpoint covers 12,345
+// records.
+func DirectorySink(dir string) Sink { return directorySink(dir) }
+
+type directorySink string
+
+// Name implements [Sink].
+func (d directorySink) Name() string { return string(d) }
+
+// Put implements [Sink]. The file is on disk when it returns, and never there in part.
+func (d directorySink) Put(_ context.Context, note []byte, size uint64) error {
+	if err := os.MkdirAll(string(d), 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(string(d), fmt.Sprintf("%012d.checkpoint", size))
+	part := path + ".part"
+	if err := writeSynced(part, os.O_CREATE|os.O_TRUNC, note); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	return os.Rename(part, path)
+}
+
+// WebhookSink posts each checkpoint to a URL, as text. What answers with a status below 300 has taken it.
+func WebhookSink(target string) Sink {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &webhookSink{target, client}
+}
+
+type webhookSink struct {
+	target string
+	client *http.Client
+}
+
+// Name implements [Sink]: the host, since the rest of the URL may be secret.
+func (w *webhookSink) Name() string {
+	if u, err := url.Parse(w.target); err == nil && u.Host != "" {
+		return u.Scheme + "://" + u.Host
+	}
+	return "webhook"
+}
+
+// Put implements [Sink].
+func (w *webhookSink) Put(ctx context.Context, note []byte, _ uint64) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.target, bytes.NewReader(note))
+	if err != nil {
+		return errors.New("the URL is not one that can be posted to")
+	}
+	r.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	answer, err := w.client.Do(r)
+	if err != nil {
+		var at *url.Error
+		if errors.As(err, &at) {
+			err = at.Err // without the URL
+		}
+		return fmt.Errorf("posting to %s: %w", w.Name(), err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10) // so that the connection can be used again
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("posting to %s: it answered %s", w.Name(), answer.Status)
+	}
+	return nil
+}
