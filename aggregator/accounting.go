@@ -28,6 +28,8 @@ type AccountingOptions struct {
 	// random one, so that digests of two processes cannot be compared.
 	DigestKey []byte
 	Node      string // this process, in records
+	// Ended is told the end of every request, as a word of [End]; nil: nobody. It must return at once.
+	Ended func(end string)
 }
 
 // Accounting is the [Ledger] of a gate: it makes records of what the gate says, and holds what calls reserved that go on
@@ -39,6 +41,7 @@ type Accounting struct {
 	log    *slog.Logger
 	key    []byte
 	node   string
+	ended  func(end string)
 	held   held
 	queue  chan *RefusedCall // of unknown names, to be recorded
 	stop   chan struct{}     // closed when no more comes
@@ -58,9 +61,12 @@ func NewAccounting(o *AccountingOptions) (*Accounting, error) {
 	if o == nil {
 		o = &AccountingOptions{}
 	}
-	a := &Accounting{book: o.Ledger, silent: o.Ledger == nil, now: o.Now, log: o.Log, key: o.DigestKey, node: o.Node, stop: make(chan struct{})}
+	a := &Accounting{book: o.Ledger, silent: o.Ledger == nil, now: o.Now, log: o.Log, key: o.DigestKey, node: o.Node, ended: o.Ended, stop: make(chan struct{})}
 	if a.now == nil {
 		a.now = time.Now
+	}
+	if a.ended == nil {
+		a.ended = func(string) {}
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -138,6 +144,7 @@ type admitted struct {
 // Settle implements [Reservation]. A request that does not end its call leaves the reservation of the call open.
 func (r *admitted) Settle(ctx context.Context, out Outcome) error {
 	a := r.accounting
+	a.ended(string(out.End))
 	err := a.follow(ctx, &out)
 	spent := a.now().Sub(r.began)
 	r.call.spent += spent

@@ -24,6 +24,9 @@ var errClosed = errors.New("the gateway is ending")
 // Refuse implements [Ledger]. A request for an unknown name is recorded by and by: what it takes to describe what exists
 // must not be seen in the time of the answer.
 func (a *Accounting) Refuse(ctx context.Context, r *RefusedCall) error {
+	if r.Replays == "" {
+		a.ended(string(r.End))
+	}
 	switch {
 	case a.silent:
 		return nil

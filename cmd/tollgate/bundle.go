@@ -139,12 +139,12 @@ func (g *gateway) takeBundle(f *follower, b *bundle.Bundle) error {
 		g.log.Error("the policy bundle has mistakes; the one in force stays", "bundle", b.String(), "error", err)
 		return err
 	}
-	if err := g.gate.Publish(r.rules); err != nil {
+	if err := g.publish(&next, r); err != nil {
 		return err
 	}
 	f.newest = b
 	g.mu.Lock()
-	g.plan, g.engine, g.limits, g.failure = &next, r.engine, r.rules.Limits, ""
+	g.plan, g.engine, g.limits, g.charged, g.failure = &next, r.engine, r.rules.Limits, r.rules.Budgets, ""
 	g.mu.Unlock()
 	g.noteMisfits()
 	g.log.Info("policy bundle in force", "bundle", b.String(), "verified", b.Verified, "revision", g.gate.Revision())

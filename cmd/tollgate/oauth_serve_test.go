@@ -99,7 +99,7 @@ func serveYAML(t *testing.T, text string) *httptest.Server {
 	if err := g.authenticate(g.current().cfg); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(g.routes())
+	server := httptest.NewServer(g.routes(http.NotFoundHandler()))
 	t.Cleanup(func() {
 		server.Close()
 		if err := g.close(t.Context()); err != nil {

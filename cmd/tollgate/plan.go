@@ -16,6 +16,7 @@ import (
 	"tollgate/cmd/internal/cli"
 	"tollgate/cmd/internal/config"
 	"tollgate/policy"
+	rules "tollgate/policy/alert"
 	"tollgate/policy/bundle"
 	"tollgate/policy/limit"
 	"tollgate/rego"
@@ -157,6 +158,8 @@ func regoModules(files []string) (map[string]string, error) {
 type ruleset struct {
 	engine *policy.Engine
 	rules  aggregator.Rules
+	alerts *rules.Set
+	shadow *policy.Engine // nil = there is no candidate
 }
 
 // compile compiles the policy. Mistakes in roles and limits get the position of the configuration file.
@@ -180,10 +183,27 @@ func (p *plan) compile() (*ruleset, error) {
 	if err != nil {
 		return nil, &cli.Error{Code: cli.ExitConfig, Err: p.limitDiagnostics(err)}
 	}
-	return &ruleset{engine, aggregator.Rules{
+	r := &ruleset{engine: engine, rules: aggregator.Rules{
 		Decider: engine, Limits: limits, Bindings: p.bindings, Delegations: p.acting, Includes: includes(p.roles),
 		Toolsets: p.toolsets, PageSize: p.cfg.Limits.PageSize,
-	}}, nil
+	}}
+	return r, p.compileAccounts(r)
+}
+
+// compileAccounts adds to r what calls are charged to, how they are recorded and what raises alerts. The check of the file has
+// found the mistakes in that already, with their places.
+func (p *plan) compileAccounts(r *ruleset) (err error) {
+	if r.rules.Budgets, err = limit.CompileBudgets(p.cfg.BudgetRules()); err == nil {
+		r.rules.Recording, err = aggregator.NewRecording(p.cfg.RecordingOptions())
+	}
+	if err == nil {
+		r.alerts, err = rules.Compile(p.cfg.AlertRules())
+	}
+	if err != nil {
+		return cli.WithCode(err, cli.ExitConfig)
+	}
+	r.shadow, err = p.shadowRules()
+	return err
 }
 
 // clone copies the objects of a data document; what is in them is never changed.

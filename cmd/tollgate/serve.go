@@ -103,9 +103,13 @@ func (a *app) run(ctx context.Context, g *gateway, listener net.Listener) error 
 	if err != nil {
 		return fmt.Errorf("opening the control socket: %w", err)
 	}
+	api, err := g.restServer()
+	if err != nil {
+		return err
+	}
 	operator := &http.Server{Handler: control.Handler(g), ReadHeaderTimeout: 10 * time.Second}
 	server := &http.Server{
-		Handler:           bodyDeadline(auth.HostGuard(g.routes(), guard), bodyTimeout),
+		Handler:           bodyDeadline(auth.HostGuard(g.routes(api), guard), bodyTimeout),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: errorLog(g.log),
 	}
@@ -178,8 +182,9 @@ func shutdown(g *gateway, drain time.Duration, servers ...*http.Server) error {
 }
 
 // routes are the paths of the network listener.
-func (g *gateway) routes() http.Handler {
+func (g *gateway) routes(api http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/v1/", api)
 	mux.Handle("/mcp", g.edge)
 	mux.Handle("/mcp/", g.edge)
 	metadata := func(w http.ResponseWriter, r *http.Request) { g.auth.Load().ServeMetadata(w, r) }

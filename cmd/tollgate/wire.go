@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,18 +26,18 @@ import (
 
 // gateway is a running Tollgate without its listeners: everything between an edge and the upstreams.
 type gateway struct {
-	log  *slog.Logger
-	db   *store.DB
-	set  *upstream.Set
-	gate *aggregator.Gate
-	edge *edge.Server
-	work sync.WaitGroup
-	stop context.CancelFunc
-	ctx  context.Context
-	auth atomic.Pointer[auth.Authenticator] // of the network listener; set before it is opened
-	// limiter outlives reloads: what was counted stays counted.
-	limiter    *store.Limiter
-	accounting *aggregator.Accounting
+	log      *slog.Logger
+	db       *store.DB
+	set      *upstream.Set
+	gate     *aggregator.Gate
+	edge     *edge.Server
+	work     sync.WaitGroup
+	stop     context.CancelFunc
+	ctx      context.Context
+	auth     atomic.Pointer[auth.Authenticator] // of the network listener; set before it is opened
+	accounts *accounts
+	// unshadow ends the comparison with the candidate of the rules in force; nil before the first ones.
+	unshadow atomic.Pointer[context.CancelFunc]
 	// draining is set once the process is told to stop.
 	draining atomic.Bool
 	path     string // configuration file, "" for the demo
@@ -52,6 +53,7 @@ type gateway struct {
 	plan    *plan
 	engine  *policy.Engine
 	limits  *limit.Set
+	charged *limit.Budgets
 	misfits []control.Problem // rules that do not fit what upstreams offer
 	failure string            // why the newest configuration is not in force
 	url     string            // of the HTTP endpoint, "" without
@@ -71,7 +73,7 @@ func openGateway(p *plan, load func() (*plan, error), stateDir string, log *slog
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{log: log, db: db, load: load, path: p.file(), dir: stateDir, plan: p, limiter: store.NewLimiter(nil)}
+	g := &gateway{log: log, db: db, load: load, path: p.file(), dir: stateDir, plan: p}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	if err := g.build(p, r); err != nil {
 		return nil, errors.Join(err, g.close(context.Background()))
@@ -103,12 +105,12 @@ func (g *gateway) build(p *plan, r *ruleset) error {
 	if err != nil {
 		return err
 	}
-	if g.accounting, err = aggregator.NewAccounting(&aggregator.AccountingOptions{Limiter: g.limiter, Log: g.log}); err != nil {
+	if g.accounts, err = openAccounts(p, g.db, g.dir, g.set.Status, g.log); err != nil {
 		return err
 	}
 	g.gate, err = aggregator.New(&aggregator.Options{
 		SealingKey: key,
-		Upstreams:  g.set, Ledger: g.accounting, Log: g.log,
+		Upstreams:  g.set, Ledger: g.accounts.books, Replies: g.accounts.replies, Log: g.log,
 		ServerInfo: edge.Implementation(version()), MaxInFlight: p.cfg.Limits.CallsInFlight,
 	})
 	if err != nil {
@@ -124,13 +126,14 @@ func (g *gateway) build(p *plan, r *ruleset) error {
 	if r == nil {
 		err = g.startBundle(p)
 	} else {
-		g.engine, g.limits = r.engine, r.rules.Limits
-		err = g.gate.Publish(r.rules)
+		g.engine, g.limits, g.charged = r.engine, r.rules.Limits, r.rules.Budgets
+		err = g.publish(p, r)
 	}
 	if err != nil {
 		return err
 	}
 	g.set.Apply(p.upstreams)
+	g.work.Go(func() { g.accounts.watch(g.ctx, g.log) })
 	g.work.Go(func() { g.gate.Start(g.ctx, g.refresh) })
 	g.work.Go(func() { g.follow(changed, events) })
 	return nil
@@ -187,7 +190,7 @@ func (g *gateway) reload() (waiting []string, err error) {
 	}
 	g.mu.Lock()
 	old := g.plan
-	g.plan, g.engine, g.limits, g.failure = p, r.engine, r.rules.Limits, ""
+	g.plan, g.engine, g.limits, g.charged, g.failure = p, r.engine, r.rules.Limits, r.rules.Budgets, ""
 	g.mu.Unlock()
 	g.set.Apply(p.upstreams)
 	g.refresh()
@@ -221,7 +224,7 @@ func (g *gateway) prepare() (*plan, *ruleset, error) {
 			return nil, nil, err
 		}
 	}
-	if err := g.gate.Publish(r.rules); err != nil {
+	if err := g.publish(p, r); err != nil {
 		return nil, nil, err
 	}
 	follow()
@@ -244,6 +247,9 @@ func needRestart(old, now *plan) []string {
 	note(a.Limits.Body != b.Limits.Body, "limits.body")
 	note(a.Limits.CallsInFlight != b.Limits.CallsInFlight, "limits.calls_in_flight")
 	note((a.Auth.MTLS == nil) != (b.Auth.MTLS == nil), "auth.mtls")
+	note(a.Timezone != b.Timezone, "timezone")
+	note(a.Audit.Retention != b.Audit.Retention, "audit.retention")
+	note(!reflect.DeepEqual(a.Audit.Checkpoints, b.Audit.Checkpoints), "audit.checkpoints")
 	note(fmt.Sprint(a.Hosts, a.Origins) != fmt.Sprint(b.Hosts, b.Origins), "hosts, origins")
 	return keys
 }
@@ -261,9 +267,6 @@ func (g *gateway) close(ctx context.Context) error {
 		g.gate.Close()
 	}
 	var errs []error
-	if g.accounting != nil {
-		errs = append(errs, g.accounting.Close())
-	}
 	if g.set != nil {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
@@ -273,7 +276,7 @@ func (g *gateway) close(ctx context.Context) error {
 	if a := g.auth.Load(); a != nil {
 		a.Close()
 	}
-	return errors.Join(append(errs, g.db.Close())...)
+	return errors.Join(append(errs, g.accounts.close(), g.db.Close())...)
 }
 
 // stdioCaller is who a local stdio client is.
