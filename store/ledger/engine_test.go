@@ -22,6 +22,7 @@ func TestLeases(t *testing.T) {
 	budget := dailyBudget("team", 10_000)
 	r := newRig(t, budget)
 	r.settle(r.reserve(r.request(audit.Async, 10, "team")), 10)
+	r.check() // the lease has arrived
 	r.want("team", 10, 0, 500)
 	r.settle(r.reserve(r.request(audit.Durable, 10, "team")), 4)
 	r.want("team", 14, 0, 490)
@@ -33,6 +34,7 @@ func TestLeases(t *testing.T) {
 	r.open(budget)
 	r.want("team", 24, 0, 0)
 	r.settle(r.reserve(r.request(audit.Async, 10, "team")), 10)
+	r.check()
 	r.settle(r.reserve(r.request(audit.Async, 10, "team")), 10)
 	r.check() // all is on disk
 	r.crash()
@@ -54,6 +56,7 @@ func TestLeaseIsReturnedWhenIdle(t *testing.T) {
 	r := newRig(t, dailyBudget("team", 10_000), &Budget{ID: "hour", Name: "hour", Limit: 10_000, Period: Period{Window: time.Hour}})
 	call := func() { r.settle(r.reserve(r.request(audit.Async, 10, "team", "hour")), 10) }
 	call()
+	r.check() // the lease has arrived
 	r.clock.add(9 * time.Minute)
 	call()
 	r.e.sweep()

@@ -149,6 +149,9 @@ func TestKill(t *testing.T) {
 		if errs := e.Check(context.Background()); len(errs) > 0 {
 			t.Fatalf("kill %d: %v", i, errors.Join(errs...))
 		}
+		if v, err := e.Log().Verify(context.Background(), nil); err != nil || v.Problem != nil {
+			t.Fatalf("kill %d: %v, %v", i, err, v)
+		}
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
