@@ -69,7 +69,7 @@ Connect:    tollgate client-config --client claude-desktop`,
 	})
 	root.AddCommand(a.serveCommand(), a.stdioCommand(), a.connectCommand(), a.initCommand(), a.importCommand(),
 		a.clientConfigCommand(), a.checkCommand(), a.catalogCommand(), a.callCommand(), a.keyCommand(), a.upstreamCommand(),
-		a.policyCommand(), a.reloadCommand(), a.doctorCommand(), a.versionCommand())
+		a.policyCommand(), a.budgetCommand(), a.auditCommand(), a.storeCommand(), a.reloadCommand(), a.doctorCommand(), a.versionCommand())
 	usageErrors(root)
 	return root
 }

@@ -35,6 +35,7 @@ func Handler(ops Operations) http.Handler {
 	mux.HandleFunc("POST /v1/upstreams/{name}/logout", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, struct{}{}, ops.Logout(r.Context(), r.PathValue("name")))
 	})
+	serveAccounts(mux, ops)
 	mux.HandleFunc("POST /v1/stdio", func(w http.ResponseWriter, r *http.Request) { serveStdio(ops, w, r) })
 	return mux
 }

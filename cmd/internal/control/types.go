@@ -11,6 +11,7 @@ import (
 
 // Operations is what a gateway does for its operator. Implementations are safe for concurrent use.
 type Operations interface {
+	Accounts
 	Status(ctx context.Context) (*Status, error)
 	Keys(ctx context.Context) ([]Key, error)
 	CreateKey(ctx context.Context, k *Key) (*NewKey, error)
