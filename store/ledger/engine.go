@@ -33,6 +33,8 @@ type Options struct {
 	// the log is read at the next start. 0 = 10 s, or 20,000 records if that comes first.
 	CheckpointEvery   time.Duration
 	CheckpointRecords uint64
+	// SettleWait is how long Settle waits for the disk at most, 0 = 10 s. The outcome is written all the same.
+	SettleWait time.Duration
 	// Idle is how long a lease that nobody draws on is kept; 0 = 10 minutes.
 	Idle time.Duration
 }
@@ -121,6 +123,9 @@ func newEngine(o *Options) *Engine {
 	}
 	if e.opts.CheckpointRecords == 0 {
 		e.opts.CheckpointRecords = 20_000
+	}
+	if e.opts.SettleWait <= 0 {
+		e.opts.SettleWait = 10 * time.Second
 	}
 	if e.opts.Idle <= 0 {
 		e.opts.Idle = 10 * time.Minute

@@ -153,6 +153,30 @@ func (r *rig) eventually(ok func() bool) {
 	}
 }
 
+// TestSettleDoesNotWaitForEver: a disk that stays full does not hold the caller, and the outcome is written once it is not.
+func TestSettleDoesNotWaitForEver(t *testing.T) {
+	r := newRig(t)
+	if err := r.e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.opts.SettleWait = time.Millisecond
+	r.open(dailyBudget("team", 10_000))
+	held := r.reserve(r.request(audit.Strict, 10, "team"))
+	r.disk.set(syscall.ENOSPC)
+	var unavailable *UnavailableError
+	if err := held.Settle(t.Context(), &audit.Record{End: endAnswered, Cost: 7}); !errors.As(err, &unavailable) || !errors.Is(err, errLate) {
+		t.Fatalf("Settle = %v", err)
+	}
+	r.want("team", 7, 0, 0)
+	r.disk.set(nil)
+	r.eventually(func() bool { return r.e.Available() == nil })
+	r.check()
+	all := r.records()
+	if last := all[len(all)-1]; last.Kind != audit.Outcome || last.ID != held.ID() || last.Cost != 7 {
+		t.Errorf("the last record is %+v", last)
+	}
+}
+
 // TestCommitFails lets the commit fail that a call waits for: nothing of the call is left.
 func TestCommitFails(t *testing.T) {
 	r := newRig(t, dailyBudget("team", 10_000))

@@ -38,7 +38,21 @@ func (r *reservation) Settle(ctx context.Context, out *audit.Record) error {
 	if err != nil || receipt == nil || r.class == audit.Async {
 		return err
 	}
-	return unavailable(receipt.Wait(ctx))
+	return e.wait(ctx, receipt)
+}
+
+// errLate says that an outcome takes its time.
+var errLate = errors.New("the outcome is not on disk yet; it will be written as soon as that is possible")
+
+// wait waits for an outcome, but not for ever: a disk that is full may stay so, and who made the call has to be told.
+func (e *Engine) wait(ctx context.Context, receipt *audit.Receipt) error {
+	bounded, cancel := context.WithTimeout(ctx, e.opts.SettleWait)
+	defer cancel()
+	err := receipt.Wait(bounded)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		err = errLate
+	}
+	return unavailable(err)
 }
 
 // settle writes an outcome and, unless the call goes on, charges its cost and gives the rest back. A nil receipt without
