@@ -53,9 +53,7 @@ func TestParkedCallsExpire(t *testing.T) {
 		waitFor(t, "all calls to be cancelled", func() bool {
 			return ended.Load() == calls && len(up.Seen("notifications/cancelled")) == calls
 		})
-		if st := s.set.Status()[0]; st.InFlight != 0 {
-			t.Errorf("%d calls are still in flight", st.InFlight)
-		}
+		waitFor(t, "no call to be in flight", func() bool { return s.set.Status()[0].InFlight == 0 })
 	})
 	http.DefaultClient.CloseIdleConnections()
 	for range 500 {
