@@ -105,6 +105,10 @@ func (g *gateway) publish(p *plan, r *ruleset) error {
 		r.rules.Shadow = s
 		g.work.Go(func() { s.run(ctx) })
 	}
+	// Before the gate: once it answers, there is somebody who explains its answers.
+	g.mu.Lock()
+	g.engine, g.limits, g.charged = r.engine, r.rules.Limits, r.rules.Budgets
+	g.mu.Unlock()
 	if err := g.gate.Publish(r.rules); err != nil {
 		end()
 		return err

@@ -144,7 +144,7 @@ func (g *gateway) takeBundle(f *follower, b *bundle.Bundle) error {
 	}
 	f.newest = b
 	g.mu.Lock()
-	g.plan, g.engine, g.limits, g.charged, g.failure = &next, r.engine, r.rules.Limits, r.rules.Budgets, ""
+	g.plan, g.failure = &next, ""
 	g.mu.Unlock()
 	g.noteMisfits()
 	g.log.Info("policy bundle in force", "bundle", b.String(), "verified", b.Verified, "revision", g.gate.Revision())

@@ -126,7 +126,6 @@ func (g *gateway) build(p *plan, r *ruleset) error {
 	if r == nil {
 		err = g.startBundle(p)
 	} else {
-		g.engine, g.limits, g.charged = r.engine, r.rules.Limits, r.rules.Budgets
 		err = g.publish(p, r)
 	}
 	if err != nil {
@@ -181,7 +180,7 @@ func (g *gateway) refresh() {
 func (g *gateway) reload() (waiting []string, err error) {
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
-	p, r, err := g.prepare()
+	p, err := g.prepare()
 	if err != nil {
 		g.mu.Lock()
 		g.failure = err.Error()
@@ -190,7 +189,7 @@ func (g *gateway) reload() (waiting []string, err error) {
 	}
 	g.mu.Lock()
 	old := g.plan
-	g.plan, g.engine, g.limits, g.charged, g.failure = p, r.engine, r.rules.Limits, r.rules.Budgets, ""
+	g.plan, g.failure = p, ""
 	g.mu.Unlock()
 	g.set.Apply(p.upstreams)
 	g.refresh()
@@ -203,32 +202,32 @@ func (g *gateway) reload() (waiting []string, err error) {
 }
 
 // prepare reads the configuration and puts its rules in force, or nothing of it. g.reloading is held.
-func (g *gateway) prepare() (*plan, *ruleset, error) {
+func (g *gateway) prepare() (*plan, error) {
 	p, err := g.load()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	follow, err := g.bundleFor(p)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r, err := p.compile()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := g.checkLimits(p, r); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if g.auth.Load() != nil {
 		if err := g.authenticate(p.cfg); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if err := g.publish(p, r); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	follow()
-	return p, r, nil
+	return p, nil
 }
 
 // needRestart names the changed keys that a reload does not apply.
