@@ -241,18 +241,6 @@ func (c *conn) rest(ctx context.Context, d time.Duration) (woken bool) {
 	return false
 }
 
-// sleep waits for d or until ctx ends, and reports whether it was d.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // notified takes the notifications that belong to no request.
 func (c *conn) notified(method string, params []byte) {
 	switch method {

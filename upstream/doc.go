@@ -64,6 +64,8 @@
 //   - An answer without a result is an error, never an empty success (TestAnswerWithoutResult).
 //   - Nothing an upstream lists can panic, grow without bound or spoil the other items (TestPages, TestItems, FuzzItem).
 //   - At most one refresh per second and upstream, whatever it sends, and the last change is never missed (TestStorm).
+//   - Whoever stays subscribed to a resource misses no update while others come and go, over HTTP too, where one stream replaces
+//     another (TestReplacedStreamIsHeardOut, TestNoUpdateIsLostBetweenStreams, TestCutStreamsAreToldOfUnderChurn).
 //   - An [Error] names the upstream and what it did, never a URL, a header or a token.
 //   - A token goes to the URL it was got for and nowhere else, and is in no error, status or log (TestLogin,
 //     TestTokenStaysWithItsURL, TestNoLogin).

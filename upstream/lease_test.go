@@ -88,7 +88,7 @@ func (s *asking) answers(n int) string {
 // saying answers every question with a name, after a while.
 func saying(name string, after time.Duration) *recorder {
 	return &recorder{ask: func(ctx context.Context, method string, _ []byte) ([]byte, *wire.Error) {
-		if !sleep(ctx, after) {
+		if pause(ctx, after) != nil {
 			return nil, &wire.Error{Code: wire.CodeInternal, Message: "given up"}
 		}
 		return object("by", string(quote(name)), "of", string(quote(method))), nil

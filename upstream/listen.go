@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -19,48 +18,9 @@ const (
 	finishGrace = 250 * time.Millisecond // for the upstream to end a stream on a pipe that it was told to cancel
 )
 
-// filter is what a subscriptions/listen stream is asked to carry.
-type filter struct {
-	tools, prompts, resources bool // list_changed
-	uris                      []string
-}
-
-// filterFor asks for every change the upstream says it reports, and for the given resources.
-func filterFor(s *session, uris []string) filter {
-	return filter{
-		tools: s.declares("tools", "listChanged"), prompts: s.declares("prompts", "listChanged"),
-		resources: s.declares("resources", "listChanged"), uris: uris,
-	}
-}
-
-func (f filter) isEmpty() bool { return !f.tools && !f.prompts && !f.resources && len(f.uris) == 0 }
-
-func (f filter) params() []byte {
-	var members []string
-	add := func(on bool, name string) {
-		if on {
-			members = append(members, name, "true")
-		}
-	}
-	add(f.tools, "toolsListChanged")
-	add(f.prompts, "promptsListChanged")
-	add(f.resources, "resourcesListChanged")
-	if len(f.uris) > 0 {
-		array := []byte{'['}
-		for i, uri := range f.uris {
-			if i > 0 {
-				array = append(array, ',')
-			}
-			array = wire.AppendString(array, uri)
-		}
-		members = append(members, "resourceSubscriptions", string(append(array, ']')))
-	}
-	return object("notifications", string(object(members...)))
-}
-
 // listener keeps one stream of change notifications open on a modern session. One goroutine, run, owns it. The filter of a
-// stream cannot be changed, so another set of resources means another stream: over HTTP it is opened before the old one is
-// closed; on a pipe after, since some servers end all streams of a pipe when one is cancelled.
+// stream cannot be changed, so another set of resources means another stream. Over HTTP it is opened before the old one is
+// closed, which is heard out (listen_old.go); on a pipe after, since some servers end all streams of a pipe when one is cancelled.
 type listener struct {
 	c       *conn
 	s       *session
@@ -69,6 +29,7 @@ type listener struct {
 	// Owned by run.
 	stream *stream // nil = none open
 	uris   []string
+	old    replaced
 	pauses *backoff.ExponentialBackOff
 	retry  <-chan time.Time // nil = no stream to re-open
 }
@@ -120,6 +81,8 @@ func (l *listener) run() {
 			l.dropped()
 		case <-l.retry:
 			l.reopen()
+		case <-l.old.lapse:
+			l.lapsed()
 		}
 	}
 }
@@ -136,7 +99,9 @@ func (l *listener) replace(u update) error {
 	var next *stream
 	var err error
 	if !f.isEmpty() {
-		next, err = l.open(f)
+		if next, err = l.open(f); err != nil && !refusedForGood(err) && l.endOld() { // the upstream may allow few streams
+			next, err = l.open(f)
+		}
 	}
 	if err == nil && next != nil && !u.hold {
 		err = next.lacks(l.s.cfg, u.uris, l.uris)
@@ -154,7 +119,7 @@ func (l *listener) replace(u update) error {
 		return err
 	}
 	if l.stream != nil {
-		l.stream.stop()
+		l.retire(l.stream, next != nil)
 	}
 	l.stream, l.retry = next, nil
 	kept := slices.DeleteFunc(slices.Clone(l.uris), func(uri string) bool { return !slices.Contains(u.uris, uri) })
@@ -207,7 +172,7 @@ func (l *listener) missed(uris []string) {
 // open starts a stream and waits until it is acknowledged.
 func (l *listener) open(f filter) (*stream, error) {
 	ctx, cancel := context.WithCancel(l.s.ctx)
-	st := &stream{c: l.c, acked: make(chan struct{}), ended: make(chan struct{}), stop: cancel, opened: time.Now()}
+	st := &stream{c: l.c, acked: make(chan struct{}), ended: make(chan struct{}), stop: cancel, opened: time.Now(), uris: f.uris}
 	x := l.s.exchange("subscriptions/listen", f.params(), clientMeta{})
 	x.stream, x.peer = true, st
 	l.s.run(func() {
@@ -237,99 +202,4 @@ func (l *listener) open(f filter) (*stream, error) {
 func refusedForGood(err error) bool {
 	var e *wire.Error
 	return errors.As(err, &e) && (e.Code == wire.CodeMethodNotFound || e.Code == wire.CodeInvalidParams)
-}
-
-// stream is one subscriptions/listen exchange, and the peer of it.
-type stream struct {
-	c      *conn
-	stop   context.CancelFunc
-	opened time.Time
-	once   sync.Once
-	acked  chan struct{} // closed after agreed was set
-	agreed []byte        // what the upstream agreed to carry, raw; nil = not told
-	id     []byte        // of the listen request; nil = not told
-	ended  chan struct{} // closed after err was set
-	err    error
-}
-
-// Notify implements [Peer].
-func (st *stream) Notify(method string, params []byte) {
-	if method == "notifications/subscriptions/acknowledged" {
-		st.once.Do(func() {
-			st.agreed, _ = wire.Lookup(params, "notifications")
-			st.id, _ = wire.Lookup(params, "_meta", wire.MetaSubscriptionID)
-			close(st.acked)
-		})
-		return
-	}
-	st.c.notified(method, params)
-}
-
-// Ask implements [Peer]: a modern upstream asks nothing.
-func (st *stream) Ask(ctx context.Context, method string, params []byte) ([]byte, *wire.Error) {
-	return unasked(ctx, method, params)
-}
-
-// finish cancels a stream on a pipe and waits for the upstream to end it, so that what is sent next cannot be mistaken for a
-// part of it. Not every server ends a cancelled stream visibly.
-func (st *stream) finish(s *session) {
-	defer st.stop()
-	if st.told() == nil || st.id == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, finishGrace)
-	defer cancel()
-	if s.link.notify(ctx, "notifications/cancelled", object("requestId", string(st.id))) != nil {
-		return
-	}
-	select {
-	case <-st.ended:
-	case <-ctx.Done():
-	}
-}
-
-// told returns what the upstream agreed to carry, nil as long as it did not say.
-func (st *stream) told() []byte {
-	select {
-	case <-st.acked:
-		return st.agreed
-	default:
-		return nil
-	}
-}
-
-// carriesNothing reports whether the upstream agreed to an empty stream, which it may end at once.
-func (st *stream) carriesNothing() bool {
-	agreed := st.told()
-	if wire.Kind(agreed) != '{' {
-		return false
-	}
-	for m := range wire.Members(agreed) {
-		if wire.Kind(m.Value) == 't' {
-			return false
-		}
-		for range wire.Elements(m.Value) {
-			return false
-		}
-	}
-	return true
-}
-
-// lacks returns an error when the upstream did not agree to report a resource that is new in uris.
-func (st *stream) lacks(cfg *Config, uris, before []string) error {
-	agreed := st.told()
-	if wire.Kind(agreed) != '{' {
-		return nil
-	}
-	var carried []string
-	for raw := range wire.Elements(first(wire.Lookup(agreed, "resourceSubscriptions"))) {
-		uri, _ := wire.String(raw)
-		carried = append(carried, uri)
-	}
-	for _, uri := range uris {
-		if !slices.Contains(carried, uri) && !slices.Contains(before, uri) {
-			return failf(cfg, KindProtocol, false, nil, "does not report updates of the resource")
-		}
-	}
-	return nil
 }
