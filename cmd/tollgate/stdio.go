@@ -37,8 +37,10 @@ EXIT STATUS
 	return c
 }
 
-// stdioTries is how often a client is connected again after its gateway went away without having answered anything.
-const stdioTries = 5
+const (
+	stdioTries = 5                     // how often a client is connected again, at least, to gateways that answer nothing
+	stdioPause = 20 * time.Millisecond // between two of these: a gateway that ends lets clients in until its socket is closed
+)
 
 // stdio serves the client by whichever gateway there is: the one that runs on the state directory, or one made here. When
 // it goes away, the client is moved to another and does not notice more than errors for what was under way.
@@ -52,7 +54,8 @@ func (a *app) stdio(ctx context.Context, who *control.StdioClient) error {
 	}
 	r := newStdioRelay(ctx, a.streams.In, a.streams.Out, p.cfg.Limits.Drain)
 	var patience time.Duration // a gateway that ends may need its drain time before it gives up the state directory
-	for tries := 0; tries < stdioTries; tries++ {
+	var until time.Time
+	for tries := 0; tries < stdioTries || time.Now().Before(until); tries++ {
 		pipe, err := a.openPipe(ctx, p, who, patience)
 		if err != nil {
 			return err
@@ -62,8 +65,13 @@ func (a *app) stdio(ctx context.Context, who *control.StdioClient) error {
 			return err
 		}
 		patience = p.cfg.Limits.Drain + closeTime
-		if answered {
-			tries = 0
+		if answered || until.IsZero() {
+			tries, until = 0, time.Now().Add(patience)
+			continue
+		}
+		select {
+		case <-time.After(stdioPause):
+		case <-ctx.Done(): // the next try ends by it
 		}
 	}
 	return errGatewayGone

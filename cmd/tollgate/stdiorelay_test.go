@@ -5,13 +5,18 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"tollgate/cmd/internal/cli"
+	"tollgate/cmd/internal/control"
+	"tollgate/store"
 )
 
 // stdioProcess is one `tollgate stdio` in this process, on the demo.
@@ -94,6 +99,51 @@ func TestStdioMovesOn(t *testing.T) {
 		if err := <-p.done; err != nil {
 			t.Errorf("the end: %v", err)
 		}
+	}
+}
+
+// endingGateway lets stdio clients in and ends at once, so often, and then is gone.
+type endingGateway struct {
+	control.Operations
+	left  atomic.Int32
+	close func()
+}
+
+func (g *endingGateway) CheckStdio(*control.StdioClient) error { return nil }
+
+func (g *endingGateway) Stdio(context.Context, *control.StdioClient, io.Reader, io.Writer) error {
+	if g.left.Add(-1) == 0 {
+		g.close()
+	}
+	return nil
+}
+
+// TestStdioPatience: a gateway that ends lets clients in until its socket is closed; they try until they find another.
+func TestStdioPatience(t *testing.T) {
+	t.Chdir(t.TempDir())
+	dir := filepath.Join(t.TempDir(), "state")
+	db, err := store.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := store.Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 2)
+	ending := &endingGateway{close: func() { closed <- socket.Close(); closed <- db.Close() }}
+	ending.left.Store(3 * stdioTries)
+	served := make(chan error, 1)
+	go func() { served <- http.Serve(socket, control.Handler(ending)) }()
+	p := startStdio(t, dir)
+	p.ask(`{"jsonrpc":"2.0","id":1,"method":"ping"}`, `"id":1`)
+	<-served // because the socket is closed
+	if err := errors.Join(<-closed, <-closed); err != nil {
+		t.Error(err)
+	}
+	p.in.Close()
+	if err := <-p.done; err != nil {
+		t.Errorf("the end: %v", err)
 	}
 }
 
