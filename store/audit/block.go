@@ -66,8 +66,14 @@ func (p *packer) pack() ([]byte, error) {
 // flateLevel weighs size against time: a level higher saves little.
 const flateLevel = 4
 
+// unpacker reads blocks. It is kept for several, since it needs much memory.
+type unpacker struct {
+	from bytes.Reader
+	in   io.ReadCloser // nil = none was read
+}
+
 // unpack returns the texts of a block, in memory of their own.
-func unpack(block []byte) ([][]byte, error) {
+func (u *unpacker) unpack(block []byte) ([][]byte, error) {
 	if len(block) < 4 || binary.BigEndian.Uint32(block) != crc32.Checksum(block[4:], castagnoli()) {
 		return nil, errors.New("checksum does not match")
 	}
@@ -78,11 +84,13 @@ func unpack(block []byte) ([][]byte, error) {
 		return nil, errors.New("its lengths make no sense")
 	}
 	raw := make([]byte, size)
-	in := flate.NewReader(bytes.NewReader(rest[n+k:]))
-	if _, err := io.ReadFull(in, raw); err != nil {
+	if err := u.reset(rest[n+k:]); err != nil {
 		return nil, err
 	}
-	if n, err := in.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+	if _, err := io.ReadFull(u.in, raw); err != nil {
+		return nil, err
+	}
+	if n, err := u.in.Read(make([]byte, 1)); n > 0 || err != io.EOF {
 		return nil, errors.New("it is longer than it says")
 	}
 	texts := make([][]byte, 0, count)
@@ -99,6 +107,16 @@ func unpack(block []byte) ([][]byte, error) {
 		return nil, fmt.Errorf("it has %d records and says %d", len(texts), count)
 	}
 	return texts, nil
+}
+
+// reset begins with other deflated bytes.
+func (u *unpacker) reset(b []byte) error {
+	u.from.Reset(b)
+	if r, ok := u.in.(flate.Resetter); ok {
+		return r.Reset(&u.from, nil)
+	}
+	u.in = flate.NewReader(&u.from)
+	return nil
 }
 
 // castagnoli is the table of CRC-32C, which processors know by heart.

@@ -4,6 +4,8 @@ package audit
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -78,21 +80,48 @@ func (l *Log) VerifierKey() (string, error) {
 	return verifierKey(l.opts.Key, l.origin)
 }
 
-// OpenCheckpoint verifies a signed note with the key that [Log.VerifierKey] returned, and reads it.
-func OpenCheckpoint(signed []byte, key string) (*Checkpoint, error) {
+// newVerifier reads a key of [Log.VerifierKey].
+func newVerifier(key string) (note.Verifier, error) {
 	v, err := note.NewVerifier(key)
 	if err != nil {
 		return nil, fmt.Errorf("verifier key %q: %w", key, err)
+	}
+	return v, nil
+}
+
+// OpenCheckpoint verifies a signed note with the key that [Log.VerifierKey] returned, and reads it.
+func OpenCheckpoint(signed []byte, key string) (*Checkpoint, error) {
+	v, err := newVerifier(key)
+	if err != nil {
+		return nil, err
 	}
 	n, err := note.Open(signed, note.VerifierList(v))
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	size, root, err := parseNote([]byte(n.Text))
+	for _, sig := range n.Sigs { // which has one spelling, so that no byte of a checkpoint can change
+		if raw, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil || base64.StdEncoding.EncodeToString(raw) != sig.Base64 {
+			return nil, errors.New("checkpoint: its signature is not the base64 that it was written in")
+		}
+	}
+	c, err := readCheckpoint(n.Text)
+	if err != nil {
+		return nil, err
+	}
+	if c.Origin != v.Name() { // the signature does not cover the name of the key
+		return nil, fmt.Errorf("checkpoint: it is of the log %q, and the key of %q", c.Origin, v.Name())
+	}
+	return c, nil
+}
+
+// readCheckpoint reads the text of a note, whoever has signed it.
+func readCheckpoint(text string) (*Checkpoint, error) {
+	size, root, err := parseNote([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	lines := strings.Split(n.Text, "\n")
+	text, _, _ = strings.Cut(text, "\n\n")
+	lines := strings.Split(text, "\n")
 	c := &Checkpoint{Origin: lines[0], Size: size, Root: root}
 	for _, line := range lines[3:] {
 		if text, ok := strings.CutPrefix(line, timeLine); ok {

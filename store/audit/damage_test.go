@@ -283,7 +283,8 @@ func FuzzUnpack(f *testing.F) {
 	}
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		texts, err := unpack(b)
+		var u unpacker
+		texts, err := u.unpack(b)
 		if err != nil {
 			return
 		}
@@ -294,7 +295,7 @@ func FuzzUnpack(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if second, err := unpack(again); err != nil || len(second) != len(texts) {
+		if second, err := u.unpack(again); err != nil || len(second) != len(texts) {
 			t.Fatalf("%d records, then %d, %v", len(texts), len(second), err)
 		}
 	})

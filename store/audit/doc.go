@@ -14,6 +14,9 @@
 //	[Log.Prune] ─► hashes that proofs need are kept ─► whole sealed segments removed
 //	each minute or 10,000 records ─► checkpoint signed ─► file ─► each [Sink], tried again until it is taken
 //	[Log.Scan] ─► chunks of at most 1,000 records, each in a transaction of its own
+//	[Log.Wait] ─► returns after the commit that takes the log beyond a size
+//	[Log.Query] ─► what the index cannot rule out ─► marks, kind, time and text ─► decoded records that are selected
+//	[Log.Prove] ─► [Proof]: text, signed checkpoint, hashes ─► [ParseProof], [Proof.Check] elsewhere, with the key alone
 //
 // The directory (mode 0700) holds
 //
@@ -31,7 +34,7 @@
 //	         of package store
 //	records  place, 8 bytes big endian -> text; until the segment is sealed
 //	blocks   place of the first record -> up to 256 records, deflated; once it is
-//	index    the same -> how many, from when to when, and the hashes of the labels in them
+//	index    the same -> how many, from when to when, and the hashes of the labels in them, with a checksum
 //
 // # Invariants
 //
@@ -48,6 +51,12 @@
 //   - A log that is older than its newest checkpoint is not opened (TestOlderThanItsCheckpoint).
 //   - What [Log.Prune] leaves proves every record that is left, and that each checkpoint continues all before it
 //     (TestProofsAfterPrune).
+//   - A proof that passes Check is about the record that the log has at that place: it does not outlive a change of any of its
+//     bytes (TestTamperedProof, TestTamperedSignature, FuzzParseProof), and exists for every record that is left and from every
+//     checkpoint that was ever signed (TestProofOfEveryRecord, TestProofAfterPrune).
+//   - No proof is made of what was not written, and none after Close (TestProveDamaged, TestProveBesideClose).
+//   - With the index or without, a query finds the same (TestIndexedQuery); a damaged index is an error (TestDamagedIndex).
+//   - Who waits wakes with the commit that he waits for, and with the end of the log at the latest (TestWait, TestWaitEnds).
 //   - Readers never hold up the writer for longer than it takes to begin a segment (TestScanBesideTheWriter).
 //   - Nothing runs after [Log.Close] has returned (TestCloseWritesWhatIsQueued).
 //
@@ -90,4 +99,18 @@
 //
 // Storing one takes three syncs, which nobody's call should wait for. Sinks may be slow or away for hours; up to 64
 // checkpoints wait for each, then the oldest is left out, since the newer ones cover it.
+//
+// # Why a proof names the part that does not hold (2026-11-25)
+//
+// "Invalid" sends its reader looking for a manipulation where a file was mixed up. So the signature comes first, then place,
+// length of the path and hash, each with an error of its own, and a record that is right at another place nearby is said to
+// be there. Whether the text or a hash beside it was changed cannot be told: all that is known is that together they do not
+// give the hash that is signed.
+//
+// # Why the index of a block is a sorted list of hashes (2026-11-25)
+//
+// A query by user over a million records looks into the indexes of 4,000 blocks, without decoding them, and opens those that
+// have the user. Lists of places for each label would be exact, and larger than the records: a call has two records and ten
+// labels. The index is not part of the tree, since it can be made again from the records: who exports or verifies reads
+// these, and what it costs to trust it is a query that finds too little after somebody has forged both it and its checksum.
 package audit

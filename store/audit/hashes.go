@@ -18,21 +18,30 @@ import (
 // hashFile holds the hashes that belong to the records of a segment. It is not synced: whether it is whole is seen by a
 // checksum in the segment, and if it is not, it is made again from the records.
 type hashFile struct {
-	disk Disk
-	path string
-	base int64 // place of the first hash among those of the log
+	disk     Disk
+	path     string
+	base     int64 // place of the first hash among those of the log
+	readOnly bool  // the log is: the file is left as it is
 
 	mu      sync.Mutex // guards what follows
 	f       *os.File   // nil = closed
 	written int64      // hashes in the file
 	pending []byte     // hashes behind them that could not be written
 	good    bool       // written and pending are what belongs here
+	gone    error      // why the file is not opened any more; nil = it can be
 }
 
 // open opens the file, creating it if need be. The caller holds mu.
 func (h *hashFile) open() (err error) {
+	if h.gone != nil {
+		return h.gone
+	}
 	if h.f == nil {
-		h.f, err = os.OpenFile(h.path, os.O_RDWR|os.O_CREATE, 0o600)
+		flag := os.O_RDWR | os.O_CREATE
+		if h.readOnly {
+			flag = os.O_RDONLY
+		}
+		h.f, err = os.OpenFile(h.path, flag, 0o600)
 	}
 	return err
 }
@@ -90,6 +99,14 @@ func (h *hashFile) close() (err error) {
 		err, h.f = h.f.Close(), nil
 	}
 	return err
+}
+
+// finish closes the file for good, so that no reader brings it back.
+func (h *hashFile) finish(gone error) error {
+	h.mu.Lock()
+	h.gone = gone
+	h.mu.Unlock()
+	return h.close()
 }
 
 // check takes the file for good if its first n hashes have the checksum.
@@ -199,11 +216,7 @@ func (l *Log) hash(index int64) (tlog.Hash, error) {
 	}
 	s, _ := l.find(last)
 	if s == nil {
-		h, ok := l.keptHash(index)
-		if !ok {
-			return h, fmt.Errorf("hash %d: %w", index, ErrPruned)
-		}
-		return h, nil
+		return l.keptHash(index)
 	}
 	s.enter()
 	h, err := func() (h tlog.Hash, err error) {
@@ -212,5 +225,8 @@ func (l *Log) hash(index int64) (tlog.Hash, error) {
 		}
 		return h, err
 	}()
+	if errors.Is(err, ErrPruned) { // it was removed meanwhile, and what is kept of it stored before
+		h, err = l.keptHash(index)
+	}
 	return h, errors.Join(err, s.leave())
 }

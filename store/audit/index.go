@@ -5,9 +5,11 @@ package audit
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
+	"fmt"
+	"hash/crc32"
 	"hash/fnv"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -15,9 +17,15 @@ import (
 type blockIndex struct {
 	first    uint64
 	count    int
-	min, max time.Time // of the times in the records
-	terms    []uint64  // in order: the term of each label in each record
-	opaque   bool      // some record could not be read: it may be about anything
+	min, max time.Time // of the times in the records that could be read
+	opaque   bool      // some record could not: it may be about anything
+	terms    []byte    // in order, 8 bytes each: the term of each label in each record
+}
+
+// indexer makes the index of a block.
+type indexer struct {
+	blockIndex
+	found []uint64
 }
 
 // The labels of records that make terms, beside the ones of [Labels]: kind, id, end, code, action and actor. The kind of an
@@ -43,10 +51,10 @@ func term(label, value string) uint64 {
 }
 
 // add takes a record into the index.
-func (ix *blockIndex) add(text []byte) {
+func (ix *indexer) add(text []byte) {
 	ix.count++
 	var r indexed
-	if err := json.Unmarshal(text, &r); err != nil || r.Time.IsZero() {
+	if err := json.Unmarshal(text, &r); err != nil || r.Time.Year() < firstYear || r.Time.Year() > lastYear {
 		ix.opaque = true
 		return
 	}
@@ -62,22 +70,36 @@ func (ix *blockIndex) add(text []byte) {
 		{"object", r.Of.Kind}, {"tool", r.Of.Tool}, {"name", r.Of.Name}, {"origin", r.Of.Origin},
 	} {
 		if l[1] != "" {
-			ix.terms = append(ix.terms, term(l[0], l[1]))
+			ix.found = append(ix.found, term(l[0], l[1]))
 		}
 	}
 }
 
-// may tells whether a record with the label can be in the block.
-func (ix *blockIndex) may(label, value string) bool {
-	_, ok := slices.BinarySearch(ix.terms, term(label, value))
-	return ok || ix.opaque
+// The years whose times have a number of nanoseconds.
+const firstYear, lastYear = 1678, 2261
+
+// may tells whether a record with the term of a label can be in the block.
+func (ix *blockIndex) may(term uint64) bool {
+	if ix.opaque {
+		return true
+	}
+	n := len(ix.terms) / termBytes
+	at := func(i int) uint64 { return binary.BigEndian.Uint64(ix.terms[i*termBytes:]) }
+	i := sort.Search(n, func(i int) bool { return at(i) >= term })
+	return i < n && at(i) == term
 }
 
+// An index is stored as its count, its times in nanoseconds, whether it is opaque, its terms, and a CRC-32C of all that.
+const (
+	termBytes   = 8
+	indexHeader = 4 + 8 + 8 + 1
+)
+
 // encode sorts the terms, stores them once each, and with them the rest.
-func (ix *blockIndex) encode() []byte {
-	slices.Sort(ix.terms)
-	ix.terms = slices.Compact(ix.terms)
-	b := binary.BigEndian.AppendUint32(make([]byte, 0, 21+8*len(ix.terms)), uint32(ix.count))
+func (ix *indexer) encode() []byte {
+	slices.Sort(ix.found)
+	ix.found = slices.Compact(ix.found)
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, indexHeader+termBytes*len(ix.found)+4), uint32(ix.count))
 	for _, t := range []time.Time{ix.min, ix.max} {
 		nano := int64(0)
 		if !t.IsZero() {
@@ -90,24 +112,21 @@ func (ix *blockIndex) encode() []byte {
 		opaque = 1
 	}
 	b = append(b, opaque)
-	for _, t := range ix.terms {
+	for _, t := range ix.found {
 		b = binary.BigEndian.AppendUint64(b, t)
 	}
-	return b
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli()))
 }
 
+// decodeIndex reads what encode has stored. The index lasts as long as b does.
 func decodeIndex(first uint64, b []byte) (*blockIndex, error) {
-	if len(b) < 21 || (len(b)-21)%8 != 0 {
-		return nil, errors.New("index is not readable")
+	end := len(b) - 4
+	if end < indexHeader || (end-indexHeader)%termBytes != 0 || binary.BigEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli()) {
+		return nil, fmt.Errorf("index of the block of record %d: checksum does not match", first)
 	}
-	ix := &blockIndex{first: first, count: int(binary.BigEndian.Uint32(b)), opaque: b[20] != 0, terms: make([]uint64, 0, (len(b)-21)/8)}
-	for i, t := range []*time.Time{&ix.min, &ix.max} {
-		if nano := int64(binary.BigEndian.Uint64(b[4+8*i:])); nano != 0 {
-			*t = time.Unix(0, nano).UTC()
-		}
-	}
-	for b = b[21:]; len(b) > 0; b = b[8:] {
-		ix.terms = append(ix.terms, binary.BigEndian.Uint64(b))
-	}
-	return ix, nil
+	moment := func(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))).UTC() }
+	return &blockIndex{
+		first: first, count: int(binary.BigEndian.Uint32(b)), min: moment(b[4:]), max: moment(b[12:]), opaque: b[20] != 0,
+		terms: b[indexHeader:end],
+	}, nil
 }

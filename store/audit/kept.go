@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io/fs"
 	"maps"
@@ -46,12 +47,14 @@ func (k *keptHashes) hash(index int64) (h tlog.Hash, ok bool) {
 	return tlog.Hash(k.entries[i*keptEntry+8 : (i+1)*keptEntry]), true
 }
 
-func (l *Log) keptHash(index int64) (tlog.Hash, bool) {
-	k := l.kept.Load()
-	if k == nil {
-		return tlog.Hash{}, false
+// keptHash is a hash that lies with a removed record, or an [ErrPruned].
+func (l *Log) keptHash(index int64) (tlog.Hash, error) {
+	if k := l.kept.Load(); k != nil {
+		if h, ok := k.hash(index); ok {
+			return h, nil
+		}
 	}
-	return k.hash(index)
+	return tlog.Hash{}, fmt.Errorf("hash %d: %w", index, ErrPruned)
 }
 
 // loadKept reads the file, if there is one.

@@ -31,8 +31,9 @@ type Log struct {
 	spare       []Entry // memory for the next group
 	queued      int     // entries that are taken and not on disk
 	queuedBytes int64
-	failed      *FailedError // why the log cannot be written; nil = it can
-	stats       Stats        // counters only
+	failed      *FailedError  // why the log cannot be written; nil = it can
+	stats       Stats         // counters only
+	waiting     chan struct{} // closed by the next commit; nil = nobody waits for one
 
 	// Of the writer alone.
 	live   *segment

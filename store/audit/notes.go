@@ -51,6 +51,11 @@ func (l *Log) publishAll() {
 func (l *Log) publish() error {
 	l.publishing.Lock()
 	defer l.publishing.Unlock()
+	return l.publishLocked()
+}
+
+// publishLocked is publish for a caller that holds publishing.
+func (l *Log) publishLocked() error {
 	h := l.head.Load()
 	if h.size == l.signed.Load() {
 		return nil
@@ -107,13 +112,16 @@ func (l *Log) checkNotes(m *meta) error {
 	return nil
 }
 
+// maxLevel bounds what a checkpoint may say of its size, so that no arithmetic on trees overflows.
+const maxLevel = 62
+
 // parseNote reads what a checkpoint covers, without checking who has signed it.
 func parseNote(note []byte) (size uint64, root tlog.Hash, err error) {
 	lines := bytes.SplitN(note, []byte("\n"), 4)
 	if len(lines) < 4 {
 		return 0, root, errors.New("it is no checkpoint")
 	}
-	size, err = strconv.ParseUint(string(lines[1]), 10, 63)
+	size, err = strconv.ParseUint(string(lines[1]), 10, maxLevel)
 	if err != nil {
 		return 0, root, fmt.Errorf("its second line is no number of records: %w", err)
 	}

@@ -105,7 +105,9 @@ func (l *Log) list() (list []*segment, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("file %q: its name is none of a segment: %w", e.Name(), err)
 		}
-		list = append(list, newSegment(l.opts, first, part[2]))
+		s := newSegment(l.opts, first, part[2])
+		s.hashes.readOnly = l.reader
+		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b *segment) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.day, b.day)) })
 	return list, nil

@@ -118,18 +118,9 @@ func readRecords(b *bolt.Bucket, from, to uint64) (chunk []Stored, err error) {
 
 func readBlocks(b *bolt.Bucket, from, to uint64) (chunk []Stored, err error) {
 	size := 0
+	var u unpacker
 	c := b.Cursor()
-	k, v := c.Seek(key(from))
-	if k == nil {
-		k, v = c.Last()
-	} else if len(k) == 8 && binary.BigEndian.Uint64(k) > from {
-		if prev, value := c.Prev(); prev != nil {
-			k, v = prev, value
-		} else {
-			k, v = c.First()
-		}
-	}
-	for ; k != nil && len(chunk) < chunkRecords && size < chunkBytes; k, v = c.Next() {
+	for k, v := seekBlock(c, from); k != nil && len(chunk) < chunkRecords && size < chunkBytes; k, v = c.Next() {
 		if len(k) != 8 {
 			return nil, fmt.Errorf("a key of %d bytes is no place in the log", len(k))
 		}
@@ -137,7 +128,7 @@ func readBlocks(b *bolt.Bucket, from, to uint64) (chunk []Stored, err error) {
 		if first >= to {
 			break
 		}
-		texts, err := unpack(v)
+		texts, err := u.unpack(v)
 		if err != nil {
 			return nil, fmt.Errorf("block of record %d: %w", first, err)
 		}
@@ -149,6 +140,21 @@ func readBlocks(b *bolt.Bucket, from, to uint64) (chunk []Stored, err error) {
 		}
 	}
 	return chunk, nil
+}
+
+// seekBlock goes to what is stored about the block that has record from, or else the first block.
+func seekBlock(c *bolt.Cursor, from uint64) (k, v []byte) {
+	k, v = c.Seek(key(from))
+	if k == nil {
+		return c.Last()
+	}
+	if len(k) == 8 && binary.BigEndian.Uint64(k) > from {
+		if prev, value := c.Prev(); prev != nil {
+			return prev, value
+		}
+		return c.First()
+	}
+	return k, v
 }
 
 // each calls fn for everything that the segment stores, at the places that the file says.

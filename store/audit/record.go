@@ -60,6 +60,7 @@ type Record struct {
 	Continues   string          `json:"continues,omitempty"` // id of the intent whose call this goes on with
 	Method      string          `json:"method,omitempty"`
 	Reserve     *Reserve        `json:"reserve,omitempty"`
+	Script      *Script         `json:"script,omitempty"` // the program that the call runs or belongs to
 
 	// Of outcomes and, for End, of refusals: an end of package aggregator, or "lost" after a crash.
 	End     string    `json:"end,omitempty"`
@@ -104,6 +105,13 @@ type Labels struct {
 	Tool     string `json:"tool,omitempty"`   // original name or URI
 	Name     string `json:"name,omitempty"`   // as displayed
 	Origin   string `json:"origin,omitempty"` // mcp, rest or code
+}
+
+// Script links a call to the program that it runs or belongs to.
+type Script struct {
+	Execution string `json:"execution"`     // id of the intent that began it
+	Program   string `json:"program"`       // hex SHA-256 of its source
+	Seq       int    `json:"seq,omitempty"` // of a call that it makes, from 1
 }
 
 // Arguments says how the arguments in Input were kept.

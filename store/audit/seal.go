@@ -128,7 +128,7 @@ type blockWriter struct {
 	db     *bolt.DB
 	next   uint64 // place of the next record
 	packer packer
-	index  *blockIndex // of the block that is being made; nil = none is
+	index  *indexer // of the block that is being made; nil = none is
 	ready  []readyBlock
 	size   int // of ready
 }
@@ -143,7 +143,7 @@ func (w *blockWriter) add(seq uint64, text []byte) error {
 		return fmt.Errorf("record %d is missing", w.next)
 	}
 	if w.index == nil {
-		w.index = &blockIndex{first: seq}
+		w.index = &indexer{blockIndex: blockIndex{first: seq}}
 	}
 	w.next++
 	w.index.add(text)

@@ -5,6 +5,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,17 +24,12 @@ func (l *Log) Query(ctx context.Context, q *Query) (*Page, error) {
 	if limit <= 0 {
 		limit = defaultPage
 	}
-	s := &search{log: l, query: q, limit: min(limit, maxPage), marks: q.marks()}
+	s := &search{log: l, query: q, limit: min(limit, maxPage), marks: q.marks(), text: newFold(q.Text), filter: q.filter()}
 	from, to, err := s.bounds()
 	if err != nil {
 		return nil, err
 	}
-	if q.Newest {
-		err = s.backward(ctx, from, to)
-	} else {
-		err = s.forward(ctx, from, to)
-	}
-	if err != nil {
+	if err := s.run(ctx, from, to); err != nil {
 		return nil, err
 	}
 	return &s.page, nil
@@ -53,11 +49,14 @@ func (l *Log) Find(ctx context.Context, id string) ([]Found, error) {
 
 // search is a query under way.
 type search struct {
-	log   *Log
-	query *Query
-	limit int
-	marks [][]byte
-	page  Page
+	log    *Log
+	query  *Query
+	limit  int
+	marks  [][]byte
+	text   *fold
+	filter *filter
+	piece  []Stored // memory for span
+	page   Page
 }
 
 // bounds are the places to look at, the second one excluded.
@@ -83,11 +82,14 @@ func (s *search) take(r Stored, cursor uint64) (more bool, err error) {
 			return true, nil
 		}
 	}
+	if s.query.skips(r.Text) || !s.text.in(r.Text) {
+		return true, nil
+	}
 	record, err := Decode(r.Text)
 	if err != nil {
 		return false, fmt.Errorf("record %d: %w", r.Seq, err)
 	}
-	if !s.query.selects(record, r.Text) {
+	if !s.query.selects(record) {
 		return true, nil
 	}
 	if len(s.page.Records) == s.limit {
@@ -98,37 +100,72 @@ func (s *search) take(r Stored, cursor uint64) (more bool, err error) {
 	return true, nil
 }
 
-func (s *search) forward(ctx context.Context, from, to uint64) error {
-	for r, err := range s.log.Scan(ctx, from, to) {
-		if err != nil {
+// run reads the segments one after the other.
+func (s *search) run(ctx context.Context, from, to uint64) error {
+	for more := true; more && from < to; {
+		at := from
+		if s.query.Newest {
+			at = to - 1
+		}
+		segment, end := s.log.find(at)
+		if segment == nil { // retention was faster
+			if from = max(from, s.log.First()); s.query.Newest {
+				return nil
+			}
+			continue
+		}
+		part := span{max(from, segment.first), min(to, end)}
+		segment.enter() // so that it is opened once
+		var err error
+		more, err = s.segment(ctx, segment, part, end)
+		if err = errors.Join(err, segment.leave()); err != nil && !errors.Is(err, ErrPruned) {
 			return err
 		}
-		if more, err := s.take(r, r.Seq); err != nil || !more {
-			return err
+		if s.query.Newest {
+			to = part.from
+		} else {
+			from = part.to
 		}
 	}
 	return nil
 }
 
-// backward reads the log in pieces from its end.
-func (s *search) backward(ctx context.Context, from, to uint64) error {
-	for to > from {
-		begin := max(from, to-min(to, chunkRecords))
-		piece := make([]Stored, 0, to-begin)
-		for r, err := range s.log.Scan(ctx, begin, to) {
-			if err != nil {
-				return err
-			}
-			piece = append(piece, r)
-		}
-		for _, r := range slices.Backward(piece) {
-			if more, err := s.take(r, r.Seq+1); err != nil || !more {
-				return err
-			}
-		}
-		to = begin
+// segment reads a part of a segment.
+func (s *search) segment(ctx context.Context, segment *segment, part span, end uint64) (more bool, err error) {
+	list, err := segment.spans(ctx, s.filter, part, end)
+	if err != nil {
+		return true, err
 	}
-	return nil
+	if s.query.Newest {
+		slices.Reverse(list)
+	}
+	for _, next := range list {
+		if more, err = s.span(ctx, next); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, nil
+}
+
+// span reads a part of the log in the direction of the query.
+func (s *search) span(ctx context.Context, part span) (more bool, err error) {
+	s.piece = s.piece[:0]
+	for r, err := range s.log.Scan(ctx, part.from, part.to) {
+		if err != nil {
+			return true, err
+		}
+		if s.query.Newest {
+			s.piece = append(s.piece, r)
+		} else if more, err := s.take(r, r.Seq); err != nil || !more {
+			return more, err
+		}
+	}
+	for _, r := range slices.Backward(s.piece) {
+		if more, err := s.take(r, r.Seq+1); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, nil
 }
 
 // marks are texts that every selected record has, so that most others need not be decoded. A value that JSON may write in
@@ -149,18 +186,15 @@ func plain(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
 }
 
-// selects tells whether the query asks for a record.
-func (q *Query) selects(r *Record, text []byte) bool {
-	switch {
-	case len(q.Kinds) > 0 && !slices.Contains(q.Kinds, r.Kind),
-		q.ID != "" && r.ID != q.ID, q.End != "" && r.End != q.End, q.Code != "" && r.Code != q.Code,
-		!q.From.IsZero() && r.Time.Before(q.From), !q.To.IsZero() && !r.Time.Before(q.To):
+// selects tells whether the query asks for a record, Text aside.
+func (q *Query) selects(r *Record) bool {
+	if q.ID != "" && r.ID != q.ID || q.End != "" && r.End != q.End || q.Code != "" && r.Code != q.Code {
 		return false
 	}
-	if q.Labels != (Labels{}) && (r.Of == nil || !q.Labels.match(r.Of)) {
+	if !q.allows(r.Time, func(k Kind) bool { return r.Kind == k }) {
 		return false
 	}
-	return q.Text == "" || bytes.Contains(bytes.ToLower(text), bytes.ToLower([]byte(q.Text)))
+	return q.Labels == (Labels{}) || r.Of != nil && q.Labels.match(r.Of)
 }
 
 // match tells whether each label that is not empty is that of o. A tool has several names.

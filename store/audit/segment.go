@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -39,6 +40,7 @@ type segment struct {
 	first  uint64
 	day    string // when it was begun
 	hashes hashFile
+	times  atomic.Pointer[timeRange] // of its records, once a query has looked; nil = not known, or not sealed
 
 	mu      sync.RWMutex // guards what follows; held shared while db is read
 	db      *bolt.DB     // nil = closed
@@ -269,7 +271,7 @@ func (s *segment) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = ErrClosed
-	return s.closeLocked()
+	return errors.Join(s.closeLocked(), s.hashes.finish(s.gone))
 }
 
 // enter keeps the file open until leave, so that it is opened once.
@@ -293,7 +295,7 @@ func (s *segment) remove() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone, s.live = ErrPruned, false
-	err := s.closeLocked()
+	err := errors.Join(s.closeLocked(), s.hashes.finish(s.gone))
 	for _, path := range []string{s.path, s.hashes.path} {
 		gone := s.disk.Do(OpRemove, path, func() error { return os.Remove(path) })
 		if gone != nil && !errors.Is(gone, fs.ErrNotExist) {

@@ -13,6 +13,8 @@ import (
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"tollgate/store"
 )
 
 // VerifyOptions configure [Log.Verify]. nil means all defaults.
@@ -197,7 +199,24 @@ func (v *verifier) segment(ctx context.Context, view *segmentView) error {
 	case view.size == v.tree.size && view.root != v.tree.root():
 		return &Problem{v.proven, v.tree.size, "the records are not those whose hash the segment has"}
 	}
+	if err := v.index(ctx, view); err != nil {
+		return err
+	}
 	return v.point()
+}
+
+// index makes sure that a sealed segment has an undamaged index of all its records. What the index says of them is not part of
+// the tree.
+func (v *verifier) index(ctx context.Context, view *segmentView) error {
+	if !view.sealed {
+		return nil
+	}
+	all := span{view.meta.first, view.size}
+	_, err := view.indexed(ctx, all, all.to, func(*blockIndex) {})
+	if damaged, ok := errors.AsType[*store.CorruptError](err); ok {
+		return &Problem{all.from, all.to, fmt.Sprintf("queries may not find it: %v", damaged)}
+	}
+	return err
 }
 
 // skipRemoved drops the checkpoints about records that retention has removed: nothing is left that they could be held

@@ -36,14 +36,16 @@ func (l *Log) segments() (views []segmentView) {
 	return views
 }
 
-// indexes returns the indexes of the blocks of a sealed segment, in order; sealed is false for one that has none.
-func (s *segment) indexes(ctx context.Context) (list []*blockIndex, sealed bool, err error) {
+// indexes calls fn for the indexes of the blocks of a sealed segment, in order, from the block on that has record from; fn
+// returns false to end that, and has the index only meanwhile. sealed is false for a segment that has none.
+func (s *segment) indexes(ctx context.Context, from uint64, fn func(*blockIndex) bool) (sealed bool, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		b := tx.Bucket([]byte(bucketIndex))
 		if sealed = b != nil; !sealed {
 			return nil
 		}
-		return b.ForEach(func(k, v []byte) error {
+		c := b.Cursor()
+		for k, v := seekBlock(c, from); k != nil; k, v = c.Next() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -51,12 +53,17 @@ func (s *segment) indexes(ctx context.Context) (list []*blockIndex, sealed bool,
 				return fmt.Errorf("a key of %d bytes is no place in the log", len(k))
 			}
 			ix, err := decodeIndex(binary.BigEndian.Uint64(k), v)
-			list = append(list, ix)
-			return err
-		})
+			if err != nil {
+				return err
+			}
+			if !fn(ix) {
+				return nil
+			}
+		}
+		return nil
 	})
 	if ctx.Err() != nil {
-		return nil, sealed, ctx.Err()
+		return sealed, ctx.Err()
 	}
-	return list, sealed, s.readError(err)
+	return sealed, s.readError(err)
 }

@@ -66,6 +66,7 @@ func (l *Log) commit(entries []Entry) error {
 	l.stats.Bytes += uint64(bytes)
 	l.stats.Commits++
 	l.stats.Last = time.Since(began)
+	l.wake()
 	l.mu.Unlock()
 	if len(entries) > 0 {
 		l.opts.Committed(first, entries)
