@@ -14,6 +14,8 @@
 //	[Limiter.Admit] ─► shards of all claims locked ─► room in every counter? ─┬─► count in all ─► [Admitted.Release]
 //	                                                                         └─► count in none ─► [ExceededError]
 //	[Limiter.Restore] ─► uses of before a restart count again
+//	[File.Copy] ─► one moment ─► new file ─► read again
+//	[File.Compact] ─► writers wait ─► copy without free pages ─► renamed over the file ─► writers go on in the new one
 //	[Replies.Begin] ─► answered before? ─┬─► [Kept] or [ConflictError]
 //	                                     └─► queue ─► one write for all that wait ─► replies.db, fsynced ─► the call
 //	the call ─► [Replies.Finish] or [Replies.Forget] ─► queue
@@ -44,7 +46,7 @@
 //
 // Both are opened by [OpenFile], as are files of packages below this one: a [Layout] says what they hold. Every value begins
 // with a CRC-32C over bucket, key and value. A change of a layout raises the schema version and adds a step to its
-// migrations; the steps and the new version are one transaction.
+// migrations; the steps and the new version are one transaction. Package backup copies and compacts all of the directory.
 //
 // # Invariants
 //
@@ -62,6 +64,13 @@
 //   - No login at an upstream is on the disk in clear, and none opens under another name (TestTokensAreSealed).
 //   - An unknown id and a wrong secret take the same steps (TestLookupSamePath).
 //   - Nothing runs after [DB.Close] has returned.
+//
+// Those of every [File]:
+//
+//   - A copy is one moment of the file, and nobody waits for it (TestCopyBesideWriters).
+//   - While a file is compacted there is always one of its name that has all that was written, whenever the process dies
+//     (TestCompactKill) and whoever waits for its lock meanwhile (TestLockOfReplacedFile). When it is not certain that
+//     the new one would outlast a power failure, nothing is written into it (TestCompactUnsure).
 //
 // Those of [Replies], which [Replies.Check] walks as far as they concern the file:
 //
@@ -145,6 +154,14 @@
 // Nobody knows whether the upstream has executed the call. To make it again could pay twice, to answer with an error could
 // hide that it was paid; so the answer names the call, which the audit log tells about, and a person decides. When there is
 // no room for more keys, requests are refused for the same reason: an entry that is pushed out is a call made twice.
+//
+// # Why a compacted file is locked before it has its name (2026-11-25)
+//
+// The lock of state.db is the ownership of the directory, so there may be no moment without it. The new file is opened, and
+// so locked, under another name; then it takes the name; then the old one is let go. Whoever had opened the old one and
+// waited for its lock now has a file that nobody will ever read, so [OpenFile] compares what it has locked with what has
+// the name, and tries again. Windows cannot rename over an open file: there ledger.db and replies.db are closed for a moment,
+// which state.db guards, and state.db itself stays as it is.
 //
 // # Why a key is rotated only once (2026-11-25)
 //

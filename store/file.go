@@ -34,32 +34,9 @@ type Layout struct {
 // version is the schema version that this program writes.
 func (l *Layout) version() int { return len(l.Migrations) + 1 }
 
-// OpenFile opens a file of the state directory dir, creating both if need be, and brings it to the newest schema version.
-// The file is locked until it is closed. A file that exists is first walked page by page and record by record, since
-// bbolt trusts what it maps. Errors that an operator can act on are *[LockedError], *[CorruptError], *[SchemaError] and
-// *[FileError]; after these the file is as it was.
-func OpenFile(dir string, l *Layout) (*bolt.DB, error) {
-	if err := PrivateDir(dir); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, l.Name)
-	if err := l.inspect(path); err != nil {
-		return nil, err
-	}
-	options := l.Bolt
-	options.Timeout, options.ReadOnly = lockTimeout, false
-	db, err := bolt.Open(path, 0o600, &options)
-	if err != nil {
-		return nil, l.openError(path, err)
-	}
-	if err := l.upgrade(path, db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
-}
-
-// inspect looks at an existing file while nobody can write to it, and without writing to it itself.
-func (l *Layout) inspect(path string) error {
+// inspect looks at an existing file while nobody can write to it, and without writing to it itself. Then it calls fn, if
+// that is not nil, in a transaction.
+func (l *Layout) inspect(path string, fn func(*bolt.Tx) error) error {
 	fi, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -96,7 +73,31 @@ func (l *Layout) inspect(path string) error {
 		if err := checkRecords(tx); err != nil {
 			return l.corrupt(path, err)
 		}
-		return nil
+		if fn == nil {
+			return nil
+		}
+		return fn(tx)
+	})
+}
+
+// ReadFile reads a file of the state directory dir that nobody has open for writing, and changes nothing. The file is looked
+// at as [OpenFile] does, all of [Layout.Check] included, and fn is called in a transaction.
+func ReadFile(dir string, l *Layout, fn func(*bolt.Tx) error) error {
+	path := filepath.Join(dir, l.Name)
+	if _, err := os.Stat(path); err != nil {
+		return PathError(path, err)
+	}
+	return l.inspect(path, func(tx *bolt.Tx) error {
+		if have, err := l.readVersion(path, tx); err != nil || have < l.version() {
+			return errors.Join(err, fmt.Errorf("state file %q has schema version %d, not %d: a gateway of this version has never opened it", path, have, l.version()))
+		}
+		if errs := l.Check(tx); len(errs) > 0 {
+			return l.corrupt(path, errors.Join(errs...))
+		}
+		if fn == nil {
+			return nil
+		}
+		return fn(tx)
 	})
 }
 

@@ -30,7 +30,7 @@ type DB struct {
 	dir, path    string // absolute
 	log          *slog.Logger
 	now          func() time.Time
-	bolt         *bolt.DB
+	bolt         *File
 	root, pepper []byte    // never change
 	macers       sync.Pool // of *macer, under the pepper
 	uses         uses

@@ -26,7 +26,7 @@ type RepliesOptions struct {
 type Replies struct {
 	options RepliesOptions
 	path    string
-	bolt    *bolt.DB
+	bolt    *File
 	pepper  []byte // never changes
 
 	mu      sync.Mutex // guards the rest

@@ -274,7 +274,7 @@ func TestOneCallPerKey(t *testing.T) {
 func TestBeginGivesUp(t *testing.T) {
 	r := openReplies(t, t.TempDir(), nil)
 	begin(t, r, "alice", "running", 1, "call-1")
-	stuck, err := r.bolt.Begin(true)
+	stuck, err := r.bolt.db.Begin(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestRepliesDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.bolt.MaxSize = int(fi.Size())
+	r.bolt.db.MaxSize = int(fi.Size())
 	large := strings.Repeat("x", 1<<19)
 	if _, err := r.Begin(t.Context(), "alice", "new", [32]byte{1}, large); err == nil {
 		t.Fatal("Begin writes more than fits: the test shows nothing")
@@ -341,7 +341,7 @@ func TestRepliesDiskFull(t *testing.T) {
 	if err := r.Finish(t.Context(), "alice", "running", []byte(large)); err == nil {
 		t.Fatal("Finish writes more than fits")
 	}
-	r.bolt.MaxSize = 0
+	r.bolt.db.MaxSize = 0
 	begin(t, r, "alice", "new", 2, "call-2")
 	if got := conflict(t, r, "alice", "running", 1); !got.Unknown {
 		t.Errorf("after a call whose reply could not be written: %+v", got)

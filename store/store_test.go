@@ -58,6 +58,8 @@ func play(part string, args []string) error {
 		return db.Close()
 	case "serve": // open the directory and echo on its control socket, until standard input ends
 		return playServe(args[0])
+	case "compact":
+		return playCompact(args[0])
 	}
 	return playSystem(part, args)
 }

@@ -35,18 +35,21 @@ func (e *Engine) Check(ctx context.Context) []error {
 		errs = append(errs, err)
 	}
 	var filed state
+	var costs *costsMeta
 	err = e.db.View(func(tx *bolt.Tx) (err error) {
-		errs = append(errs, fileLayout().Check(tx)...)
-		filed, err = readState(tx)
+		errs = append(append(errs, fileLayout().Check(tx)...), checkTables(tx)...)
+		if filed, err = readState(tx); err == nil {
+			costs, err = readCostsMeta(tx)
+		}
 		return err
 	})
 	e.resume()
 	if err != nil {
 		return append(errs, err)
 	}
-	errs = append(errs, e.checkReplay(ctx, fileName+" and the log after it", filed, want, nil)...)
+	errs = append(errs, e.checkReplay(ctx, fileName+" and the log after it", filed, want)...)
 	if e.log.First() == 0 {
-		errs = append(errs, e.checkReplay(ctx, "the log", newState(), want, rows)...)
+		errs = append(errs, e.checkAll(ctx, costs, want, rows)...)
 	}
 	return errs
 }
@@ -177,9 +180,8 @@ func sameTally(a, b *tally, now time.Time) error {
 	return nil
 }
 
-// checkReplay reads the log from where have ends and compares what comes out with want, and with rows unless those are
-// nil.
-func (e *Engine) checkReplay(ctx context.Context, what string, have, want state, rows map[string]Usage) (errs []error) {
+// checkReplay reads the log from where have ends and compares what comes out with want.
+func (e *Engine) checkReplay(ctx context.Context, what string, have, want state) (errs []error) {
 	b := &book{state: have, dirty: newDirty(), rollups: newRollups(e.opts.Zone, have.next, applied)}
 	if err := b.replay(ctx, e.log, want.next); err != nil {
 		return []error{fmt.Errorf("%s: %w", what, err)}
@@ -187,17 +189,43 @@ func (e *Engine) checkReplay(ctx context.Context, what string, have, want state,
 	for _, err := range b.state.diff(&want) {
 		errs = append(errs, fmt.Errorf("%s: %w", what, err))
 	}
-	if rows != nil {
-		again := b.rollups.pending()[0].delta
-		for _, key := range slices.Sorted(maps.Keys(rows)) {
-			if again[key] != rows[key] {
-				errs = append(errs, fmt.Errorf("costs %x: %+v, by the log %+v", key, rows[key], again[key]))
-			}
-			delete(again, key)
+	return errs
+}
+
+// checkAll reads the whole log and compares what comes out with want and rows. The days of records are those of the zone
+// that was configured when they were written.
+func (e *Engine) checkAll(ctx context.Context, costs *costsMeta, want state, rows map[string]Usage) (errs []error) {
+	b := &book{state: newState(), dirty: newDirty(), rollups: newRollups(nil, 0, applied)}
+	for i, z := range costs.Zones {
+		end := want.next
+		if i+1 < len(costs.Zones) {
+			end = min(end, costs.Zones[i+1].From)
 		}
-		for key := range again {
-			errs = append(errs, fmt.Errorf("costs %x: missing, by the log %+v", key, again[key]))
+		zone, err := time.LoadLocation(z.Zone)
+		if z.Zone == e.book.rollups.zone.String() {
+			zone, err = e.book.rollups.zone, nil
 		}
+		b.rollups.zone = zone
+		if err == nil && b.next < end {
+			err = b.replay(ctx, e.log, end)
+		}
+		if err != nil {
+			return []error{fmt.Errorf("the log: %w", err)}
+		}
+	}
+	for _, err := range b.state.diff(&want) {
+		errs = append(errs, fmt.Errorf("the log: %w", err))
+	}
+	again := b.rollups.pending()[0].delta
+	maps.DeleteFunc(again, func(key string, _ Usage) bool { return rowDay([]byte(key)) < costs.since() })
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		if again[key] != rows[key] {
+			errs = append(errs, fmt.Errorf("costs %x: %+v, by the log %+v", key, rows[key], again[key]))
+		}
+		delete(again, key)
+	}
+	for key := range again {
+		errs = append(errs, fmt.Errorf("costs %x: missing, by the log %+v", key, again[key]))
 	}
 	return errs
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // loadBook reads the checkpoint in db.
-func loadBook(db *bolt.DB, zone *time.Location) (*book, error) {
+func loadBook(db *store.File, zone *time.Location) (*book, error) {
 	b := &book{dirty: newDirty()}
 	err := db.View(func(tx *bolt.Tx) (err error) {
 		b.state, err = readState(tx)
@@ -27,7 +27,7 @@ func loadBook(db *bolt.DB, zone *time.Location) (*book, error) {
 	}
 	b.checkpointed = b.next
 	b.rollups = newRollups(zone, b.next, applied)
-	return b, nil
+	return b, noteZone(db, b.rollups.zone, b.next)
 }
 
 // put is one value on its way to ledger.db; a nil value deletes.

@@ -3,28 +3,26 @@
 package ledger
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"tollgate/store"
 )
 
-// costsLook is after how many rows a query looks whether it is still wanted.
-const costsLook = 4096
-
-// costs answers a query from the rows of db and those in memory.
-func (r *rollups) costs(ctx context.Context, db *bolt.DB, q *CostQuery) (*CostReport, error) {
+// costs answers a query from the rows of db and those in memory. Together they are each record once: what is in memory is
+// looked at first, so what has left it is in the file, and the file says what it holds by now.
+func (r *rollups) costs(ctx context.Context, db *store.File, q *CostQuery) (*CostReport, error) {
 	groups, err := parseGroups(q.GroupBy)
 	if err != nil {
 		return nil, err
 	}
-	s := &costSum{filter: newCostFilter(q), groups: groups, sums: map[string]*Usage{}}
+	s := &costSum{ctx: ctx, filter: newCostFilter(q), groups: groups, sums: map[string]*Usage{}}
 	first, last := minDay, maxDay
 	if !q.From.IsZero() {
 		first = dayAt(q.From, r.zone)
@@ -35,20 +33,26 @@ func (r *rollups) costs(ctx context.Context, db *bolt.DB, q *CostQuery) (*CostRe
 	if first > last {
 		return nil, fmt.Errorf("costs from %s to %s: the first day is after the last one", first, last)
 	}
-	looked := 0
-	fresh, err := r.rows(db, first, last, func(key []byte, u Usage) error {
-		if looked++; looked%costsLook == 0 && ctx.Err() != nil {
-			return ctx.Err()
+	pending := r.pending()
+	err = db.View(func(tx *bolt.Tx) error {
+		meta, err := readCostsMeta(tx)
+		if err != nil {
+			return err
 		}
-		return s.add(key, &u)
+		since := max(first, meta.since())
+		fresh, err := r.fresh(tx, pending, since, last)
+		if err != nil {
+			return err
+		}
+		for key, u := range fresh {
+			if err := s.fresh([]byte(key), &u); err != nil {
+				return err
+			}
+		}
+		return s.read(tx, since, last)
 	})
 	if err != nil {
 		return nil, err
-	}
-	for key, u := range fresh {
-		if err := s.add([]byte(key), &u); err != nil {
-			return nil, err
-		}
 	}
 	report := s.report(q.GroupBy)
 	report.Zone = r.zone.String()
@@ -69,31 +73,26 @@ func (r *rollups) bound(asked, open, have day, any bool) time.Time {
 
 // costSum adds up rows.
 type costSum struct {
+	ctx         context.Context
 	filter      costFilter
 	groups      []costGroup
 	total       Usage
 	sums        map[string]*Usage // by the labels of the group, as appendRow writes them
 	any         bool              // a row was selected
 	first, last day               // of those
-	room        []byte
+	looked      int               // at so many rows
+	room, place []byte            // memory
 }
 
-func (s *costSum) add(key []byte, u *Usage) error {
-	labels, err := splitRow(key)
-	if err != nil {
-		return fmt.Errorf("%s %x: %w", bucketRollups, key, err)
-	}
-	if !s.filter.selects(&labels) {
-		return nil
-	}
-	d := rowDay(key)
+// add adds a row, which is selected.
+func (s *costSum) add(key []byte, labels *[labelCount][]byte, u *row) {
 	if !s.any {
-		s.any, s.first, s.last = true, d, d
+		s.any, s.first, s.last = true, u.first, u.last
 	}
-	s.first, s.last = min(s.first, d), max(s.last, d)
-	s.total.add(u)
+	s.first, s.last = min(s.first, u.first), max(s.last, u.last)
+	s.total.add(&u.Usage)
 	if len(s.groups) == 0 {
-		return nil
+		return
 	}
 	s.room = s.room[:0]
 	for _, g := range s.groups {
@@ -113,8 +112,7 @@ func (s *costSum) add(key []byte, u *Usage) error {
 		sum = new(Usage)
 		s.sums[string(s.room)] = sum
 	}
-	sum.add(u)
-	return nil
+	sum.add(&u.Usage)
 }
 
 // report puts the groups in order: what costs most first, then by the words of the key.
@@ -189,39 +187,4 @@ func parseGroups(by []string) ([]costGroup, error) {
 		groups = append(groups, all[i])
 	}
 	return groups, nil
-}
-
-// costFilter selects rows; nil selects all.
-type costFilter struct {
-	equal              [labelCount][]byte
-	tool               []byte // original or displayed name
-	upstream, original []byte // the same word as an upstream and its tool; nil when it is none
-}
-
-func newCostFilter(q *CostQuery) costFilter {
-	word := func(s string) []byte {
-		if s == "" {
-			return nil
-		}
-		return []byte(shortLabel(s))
-	}
-	f := costFilter{tool: word(q.Tool)}
-	if upstream, original, ok := strings.Cut(q.Tool, "/"); ok {
-		f.upstream, f.original = word(upstream), word(original)
-	}
-	f.equal[labelOrg], f.equal[labelTeam], f.equal[labelUser] = word(q.Org), word(q.Team), word(q.User)
-	f.equal[labelKey], f.equal[labelUpstream] = word(q.Key), word(q.Upstream)
-	return f
-}
-
-func (f *costFilter) selects(labels *[labelCount][]byte) bool {
-	for i, want := range f.equal {
-		if want != nil && !bytes.Equal(want, labels[i]) {
-			return false
-		}
-	}
-	if f.tool == nil || bytes.Equal(f.tool, labels[labelTool]) || bytes.Equal(f.tool, labels[labelName]) {
-		return true
-	}
-	return f.original != nil && bytes.Equal(f.upstream, labels[labelUpstream]) && bytes.Equal(f.original, labels[labelTool])
 }

@@ -95,7 +95,7 @@ func drawEnded(t *rapid.T, start time.Time) ended {
 	word := func(name string, words ...string) string { return rapid.SampledFrom(words).Draw(t, name) }
 	c := ended{at: start.Add(time.Duration(rapid.Int64Range(0, int64(5*24*time.Hour)).Draw(t, "at")))}
 	c.of = audit.Labels{
-		Org: word("org", "acme", ""), Team: word("team", "a", "b"), User: word("user", "u", "v"), Key: word("key", "", "k"), Upstream: word("upstream", "x", "y"),
+		Org: word("org", "acme", ""), Team: word("team", "a", "b", strings.Repeat("t", 130)), User: word("user", "u", "v"), Key: word("key", "", "k"), Upstream: word("upstream", "x", "y"),
 		Kind: word("kind", "tool", "resource"), Tool: word("tool", "t", "u/v", "y", strings.Repeat("long ", 80)), Origin: word("origin", "mcp", "rest"),
 	}
 	c.of.Name = word("name", "", "t", c.of.Upstream+"_"+c.of.Tool[:1])
@@ -114,7 +114,7 @@ func drawQuery(t *rapid.T, start time.Time) *CostQuery {
 		case "org":
 			q.Org = word("org", "acme", "nobody")
 		case "team":
-			q.Team = "a"
+			q.Team = word("team", "a", "b", strings.Repeat("t", 130), "nobody")
 		case "user":
 			q.User = "v"
 		case "key":
@@ -152,12 +152,14 @@ func TestRollupsModel(t *testing.T) {
 	db := openRollups(t, dir)
 	places := []*time.Location{time.UTC, load(t, "Europe/Berlin"), load(t, "America/Sao_Paulo")}
 	rapid.Check(t, func(t *rapid.T) {
-		err := db.Update(func(tx *bolt.Tx) error { return errors.Join(empty(tx, bucketRollups), putApplied(tx, 0)) })
+		err := db.Update(func(tx *bolt.Tx) error {
+			return errors.Join(empty(tx, bucketRollups), empty(tx, bucketTools), empty(tx, bucketUsers), empty(tx, bucketMonths), putApplied(tx, 0))
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		zone := rapid.SampledFrom(places).Draw(t, "zone")
-		start := time.Date(2018, 11, rapid.IntRange(1, 4).Draw(t, "start"), 12, 0, 0, 0, time.UTC)
+		start := time.Date(2018, 10, 27, 12, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(0, 8).Draw(t, "start"))
 		r := newRollups(zone, 0, applied)
 		var log []ended
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
@@ -209,13 +211,17 @@ func TestRollupsModel(t *testing.T) {
 		if diff := gocmp.Diff(rebuilt.live.delta, all); err != nil || diff != "" {
 			t.Fatalf("all rows: %v (-want +got)\n%s", err, diff)
 		}
+		err = db.View(func(tx *bolt.Tx) error { return errors.Join(checkTables(tx)...) })
+		if err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 
 // TestCostsUnderLoad asks all the time while calls are folded and checkpoints are written: an answer has every call that
 // was folded before the question, and none twice.
 func TestCostsUnderLoad(t *testing.T) {
-	db := openRollups(t, t.TempDir())
+	db := openRollups(t, fastDir(t))
 	r := newRollups(nil, 0, applied)
 	const calls = 3000
 	var mu sync.Mutex // guards folded
@@ -296,7 +302,7 @@ func TestCostErrors(t *testing.T) {
 		t.Errorf("costs = %v, want that it was cancelled", err)
 	}
 	err := db.Update(func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte(bucketRollups)).Put(appendRow(nil, 1, &audit.Labels{}), []byte("damaged"))
+		return tx.Bucket([]byte(bucketTools)).Put(appendRow(nil, dayAt(day, time.UTC), &audit.Labels{}), []byte("damaged"))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"tollgate/store"
 	"tollgate/store/audit"
 )
@@ -45,7 +43,7 @@ type Engine struct {
 	now     func() time.Time
 	slog    *slog.Logger
 	limiter *store.Limiter
-	db      *bolt.DB
+	db      *store.File
 	log     *audit.Log
 	book    *book
 

@@ -19,7 +19,7 @@ import (
 // fileName is the checkpoint of the book, in the state directory.
 const fileName = "ledger.db"
 
-// The buckets of ledger.db, beside bucketRollups.
+// The buckets of ledger.db, beside the tables of rows.
 const (
 	bucketAccounts    = "accounts"
 	bucketOpen        = "open"
@@ -36,13 +36,17 @@ const (
 
 func fileLayout() *store.Layout {
 	return &store.Layout{
-		Name:    fileName,
-		Buckets: []string{bucketAccounts, bucketOpen, bucketRates, bucketOverrides, bucketDefinitions, bucketRollups, bucketMeta},
+		Name: fileName,
+		Buckets: []string{
+			bucketAccounts, bucketOpen, bucketRates, bucketOverrides, bucketDefinitions, bucketMeta,
+			bucketRollups, bucketTools, bucketUsers, bucketMonths,
+		},
 		Create: func(tx *bolt.Tx) error {
 			return errors.Join(putApplied(tx, 0), putJSON(tx, bucketMeta, keyState, &storedState{}))
 		},
-		Lost: "nothing, unless the log has been pruned: the file is then made anew from it",
-		Bolt: bolt.Options{NoFreelistSync: true, FreelistType: bolt.FreelistMapType},
+		Migrations: []func(*bolt.Tx) error{derive},
+		Lost:       "nothing, unless the log has been pruned: the file is then made anew from it",
+		Bolt:       bolt.Options{NoFreelistSync: true, FreelistType: bolt.FreelistMapType},
 	}
 }
 

@@ -64,6 +64,7 @@ type testDisk struct {
 	fail error      // what commits fail with
 	dead bool
 	gate chan struct{} // commits wait until it is closed
+	slow time.Duration // that a commit takes
 }
 
 // Do implements [audit.Disk].
@@ -75,8 +76,11 @@ func (d *testDisk) Do(op audit.Op, _ string, do func() error) error {
 		<-gate
 	}
 	d.mu.Lock()
-	fail, dead := d.fail, d.dead
+	fail, dead, slow := d.fail, d.dead, d.slow
 	d.mu.Unlock()
+	if slow > 0 && op == audit.OpCommit {
+		<-time.After(slow)
+	}
 	switch {
 	case dead:
 		return errDead
@@ -90,6 +94,13 @@ func (d *testDisk) set(fail error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail = fail
+}
+
+// delay makes every commit take so long.
+func (d *testDisk) delay(slow time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow = slow
 }
 
 // hold makes commits wait until let is called.

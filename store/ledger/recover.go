@@ -16,7 +16,7 @@ import (
 // auditOptions are those of the log.
 func (e *Engine) auditOptions() *audit.Options {
 	o := e.opts.Audit
-	o.Dir = filepath.Join(e.opts.Dir, "audit")
+	o.Dir = filepath.Join(e.opts.Dir, logName)
 	o.Committed = e.committed
 	if o.Log == nil {
 		o.Log = e.slog

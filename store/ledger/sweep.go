@@ -3,6 +3,7 @@
 package ledger
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -81,7 +82,8 @@ func (e *Engine) giveBackLogged(a *account) {
 	}
 }
 
-// prune removes the parts of the log that are older than the retention. What they added up to is in ledger.db before.
+// prune removes the parts of the log that are older than the retention, and the costs of months that are. What the records
+// added up to for accounts is in ledger.db before.
 func (e *Engine) prune() error {
 	if e.opts.Retention <= 0 {
 		return nil
@@ -89,6 +91,9 @@ func (e *Engine) prune() error {
 	if err := e.checkpoint(); err != nil {
 		return err
 	}
-	_, err := e.log.Prune(e.wall().Add(-e.opts.Retention))
-	return err
+	oldest := e.wall().Add(-e.opts.Retention)
+	_, err := e.log.Prune(oldest)
+	e.checkpointing.Lock()
+	defer e.checkpointing.Unlock()
+	return errors.Join(err, pruneRows(e.db, dayAt(oldest, e.book.rollups.zone).month()))
 }
