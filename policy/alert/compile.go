@@ -11,6 +11,8 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+
+	"tollgate/policy/internal/wording"
 )
 
 const (
@@ -75,7 +77,7 @@ func (c *compiler) condition(r Rule) *Condition {
 		for _, s := range Severities() {
 			words = append(words, string(s))
 		}
-		hint := didYouMean(r.Severity, words)
+		hint := wording.DidYouMean(r.Severity, words)
 		if hint == "" {
 			hint = "use info, warning, error or critical"
 		}
@@ -130,7 +132,7 @@ func (c *compiler) expression(out *Condition) {
 		return
 	}
 	if t := checked.OutputType(); t.Kind() != types.BoolKind {
-		c.report("when", diagnosis{0, "when must be true or false, this is " + describe(cel.FormatCELType(t)),
+		c.report("when", diagnosis{0, "when must be true or false, this is " + wording.Type(cel.FormatCELType(t)),
 			"compare it with something, as in budget.used_ratio >= 0.8"})
 		return
 	}

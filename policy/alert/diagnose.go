@@ -5,15 +5,15 @@ package alert
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+
+	"tollgate/policy/internal/wording"
 )
 
 // diagnosis is a mistake in one field, without the place of its rule.
@@ -21,15 +21,6 @@ type diagnosis struct {
 	offset        int
 	message, hint string
 }
-
-// CEL's wording, see checker/errors.go there.
-var (
-	undeclared = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
-	noOverload = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
-	noFields   = regexp.MustCompile(`^type '(.*)' does not support field selection$`)
-	syntaxText = regexp.MustCompile(`(?s)^Syntax error: (.*?)(?: expecting .*)?$`)
-	typeWord   = regexp.MustCompile(`[a-z_][\w.]*`)
-)
 
 // diagnoser words the issues of one expression.
 type diagnoser struct {
@@ -50,19 +41,15 @@ func (d *diagnoser) issues(issues *cel.Issues) []diagnosis {
 }
 
 func (d *diagnoser) issue(e *common.Error) diagnosis {
-	out := diagnosis{offset: d.offset(e.Location), message: e.Message}
+	out := diagnosis{offset: d.offset(e.Location)}
 	if d.parsed == nil {
-		out.message, out.hint = syntax(e.Message)
+		out.message, out.hint = wording.Syntax(e.Message)
 		return out
 	}
-	if m := undeclared.FindStringSubmatch(e.Message); m != nil {
-		return d.unknown(m[1], e.ExprID, out.offset)
+	if name, ok := wording.Undeclared(e.Message); ok {
+		return d.unknown(name, e.ExprID, out.offset)
 	}
-	if m := noOverload.FindStringSubmatch(e.Message); m != nil {
-		out.message, out.hint = operands(m[1], m[2])
-	} else if m := noFields.FindStringSubmatch(e.Message); m != nil {
-		out.message = describe(m[1]) + " has no members"
-	}
+	out.message, out.hint = wording.Issue(e.Message)
 	return out
 }
 
@@ -70,13 +57,11 @@ func (d *diagnoser) issue(e *common.Error) diagnosis {
 func (d *diagnoser) unknown(name string, id int64, offset int) diagnosis {
 	call, selected, at := d.around(id)
 	if call {
-		if strings.HasSuffix(d.source[:max(offset, 0)], name) {
-			offset -= len(name) // CEL points at the parenthesis
-		}
+		offset = wording.NameBefore(d.source, name, offset)
 		functions := slices.DeleteFunc(slices.Sorted(maps.Keys(d.env.Functions())), func(f string) bool {
 			return strings.ContainsAny(f, "_@!") // operators
 		})
-		hint := didYouMean(name, functions)
+		hint := wording.DidYouMean(name, functions)
 		if slices.Contains([]string{"has", "all", "exists", "exists_one", "map", "filter"}, name) {
 			hint = "every variable is always there, and none is a list"
 		}
@@ -87,13 +72,13 @@ func (d *diagnoser) unknown(name string, id int64, offset int) diagnosis {
 	case len(members) > 0 && selected == "":
 		return diagnosis{offset, name + " is not a value by itself", "its members are " + strings.Join(members, ", ")}
 	case len(members) > 0:
-		hint := didYouMean(selected, members)
+		hint := wording.DidYouMean(selected, members)
 		if hint == "" {
 			hint = "its members are " + strings.Join(members, ", ")
 		}
 		return diagnosis{at, fmt.Sprintf("%s has no member %q", name, selected), hint}
 	}
-	hint := didYouMean(name, roots())
+	hint := wording.DidYouMean(name, roots())
 	if slices.Contains(states(), name) {
 		hint = `text is written in quotes: "` + name + `"`
 	}
@@ -115,10 +100,7 @@ func (d *diagnoser) around(id int64) (call bool, selected string, at int) {
 			call = true
 		}
 		if e.Kind() == ast.SelectKind && e.AsSelect().Operand().ID() == id {
-			selected, at = e.AsSelect().FieldName(), d.start(e)
-			if strings.HasPrefix(d.source[max(at, 0):], ".") {
-				at++
-			}
+			selected, at = e.AsSelect().FieldName(), wording.PastDot(d.source, d.start(e))
 		}
 	}))
 	return call, selected, at
@@ -212,7 +194,7 @@ func nonsense(variable string, e ast.Expr) (message, hint string) {
 	switch literal := e.AsLiteral().Value().(type) {
 	case string:
 		if variable == "upstream.state" && !slices.Contains(states(), literal) {
-			if hint = didYouMean(literal, states()); hint == "" {
+			if hint = wording.DidYouMean(literal, states()); hint == "" {
 				hint = "use " + strings.Join(states(), ", ")
 			}
 			return fmt.Sprintf("no upstream is ever %q", literal), hint
@@ -240,89 +222,5 @@ func (d *diagnoser) start(e ast.Expr) int {
 
 // offset counts bytes; CEL counts lines and characters.
 func (d *diagnoser) offset(at common.Location) int {
-	if at.Line() < 1 || at.Column() < 0 {
-		return -1
-	}
-	offset := 0
-	for range at.Line() - 1 {
-		i := strings.IndexByte(d.source[offset:], '\n')
-		if i < 0 {
-			return -1
-		}
-		offset += i + 1
-	}
-	for range at.Column() {
-		_, n := utf8.DecodeRuneInString(d.source[offset:])
-		offset += n
-	}
-	return min(offset, len(d.source))
-}
-
-func operands(function, types string) (message, hint string) {
-	sign, ok := operators.FindReverse(function)
-	if !ok || sign == "" {
-		sign = strings.Trim(function, "_?:@")
-	}
-	words := typeWord.FindAllString(types, -1)
-	names := make([]string, len(words))
-	for i, w := range words {
-		names[i] = describe(w)
-	}
-	message = fmt.Sprintf("%s does not work on %s", sign, strings.Join(names, " and "))
-	if slices.Contains(words, "int") && slices.Contains(words, "double") {
-		hint = "both must be of one kind: write 2.0 instead of 2, or double(...) round the whole number"
-	}
-	return message, hint
-}
-
-// syntax words the parser's messages.
-func syntax(message string) (plain, hint string) {
-	if m := syntaxText.FindStringSubmatch(message); m != nil {
-		message = m[1]
-	}
-	for _, prefix := range []string{"token recognition error at: ", "mismatched input ", "extraneous input ",
-		"no viable alternative at input "} {
-		if token, ok := strings.CutPrefix(message, prefix); ok {
-			message = "unexpected " + token
-		}
-	}
-	switch {
-	case strings.Contains(message, "'<EOF>'"):
-		return "the expression ends too early", ""
-	case strings.Contains(message, "'='"):
-		hint = "to compare, write =="
-	case strings.Contains(message, "'&"), strings.Contains(message, "'|"):
-		hint = "write && and ||"
-	case strings.Contains(message, "'and'"), strings.Contains(message, "'or'"), strings.Contains(message, "'not'"):
-		hint = "write && for and, || for or, ! for not"
-	case strings.Contains(message, `'"`), strings.Contains(message, "'''"):
-		hint = "close the quote"
-	}
-	return message, hint
-}
-
-// describe words one of CEL's types.
-func describe(t string) string {
-	name, _, _ := strings.Cut(t, "(")
-	switch name {
-	case "bool":
-		return "true or false"
-	case "int", "uint":
-		return "a whole number"
-	case "double":
-		return "a number"
-	case "string":
-		return "text"
-	case "list":
-		return "a list"
-	case "map":
-		return "an object"
-	case "timestamp", "google.protobuf.Timestamp":
-		return "a time"
-	case "duration", "google.protobuf.Duration":
-		return "a duration"
-	case "dyn":
-		return "a value of any type"
-	}
-	return t
+	return wording.Offset(d.source, at.Line(), at.Column())
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"tollgate/policy"
+	"tollgate/policy/internal/wording"
 )
 
 // Mistake is one mistake in a rule. Whoever read the rules from a file can point at its place: the rule by Index, then Field
@@ -38,11 +38,7 @@ func (m Mistake) Error() string {
 type Mistakes []Mistake
 
 func (m Mistakes) Error() string {
-	lines := make([]string, len(m))
-	for i := range m {
-		lines[i] = m[i].Error()
-	}
-	return strings.Join(lines, "\n")
+	return wording.Lines(m)
 }
 
 func (m Mistakes) sorted() Mistakes {
@@ -50,11 +46,4 @@ func (m Mistakes) sorted() Mistakes {
 		return cmp.Or(cmp.Compare(a.Index, b.Index), strings.Compare(a.Field, b.Field), cmp.Compare(a.Offset, b.Offset))
 	})
 	return slices.Compact(m)
-}
-
-func didYouMean(word string, candidates []string) string {
-	if near := policy.Closest(word, candidates); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return ""
 }

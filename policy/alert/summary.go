@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"tollgate/policy/internal/wording"
 )
 
 // maxSummary bounds a summary, in bytes: a receiver takes 1024 characters.
@@ -55,7 +57,7 @@ func parseSummary(source string) ([]piece, []diagnosis) {
 
 func hintVariable(word string) string {
 	names := slices.Sorted(maps.Keys(variables()))
-	if hint := didYouMean(word, names); word != "" && hint != "" {
+	if hint := wording.DidYouMean(word, names); word != "" && hint != "" {
 		return hint
 	}
 	for _, name := range names {

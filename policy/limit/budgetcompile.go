@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tollgate/policy"
+	"tollgate/policy/internal/wording"
 )
 
 const (
@@ -44,11 +45,7 @@ func (m BudgetMistake) Error() string {
 type BudgetMistakes []BudgetMistake
 
 func (m BudgetMistakes) Error() string {
-	lines := make([]string, len(m))
-	for i := range m {
-		lines[i] = m[i].Error()
-	}
-	return strings.Join(lines, "\n")
+	return wording.Lines(m)
 }
 
 // CompileBudgets checks and compiles budgets. The error is [BudgetMistakes], all of
@@ -146,7 +143,7 @@ func (c *budgetCompiler) per() {
 		case word == "role":
 			c.wrong(field, "a budget is not counted by role: a caller may have several", "write one budget for each team or org")
 		case !slices.Contains(accountWords(), word):
-			hint := didYouMean(word, accountWords())
+			hint := wording.DidYouMean(word, accountWords())
 			if hint == "" {
 				hint = "an account belongs to " + strings.Join(accountWords(), ", ")
 			}
@@ -162,7 +159,7 @@ func (c *budgetCompiler) period() {
 	case p.Unit == "" && p.Window == 0:
 		c.wrong("period", "the budget has no period", "use day, week or month, or a rolling window such as 24h")
 	case p.Unit != "" && !slices.Contains(units, p.Unit):
-		hint := didYouMean(p.Unit, units)
+		hint := wording.DidYouMean(p.Unit, units)
 		if hint == "" {
 			hint = "use day, week or month, or a rolling window such as 24h"
 		}

@@ -10,6 +10,8 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
+
+	"tollgate/policy/internal/wording"
 )
 
 // expression compiles one expression. It answers nil when there are mistakes.
@@ -73,7 +75,7 @@ func (d *diagnoser) functions() []diagnosis {
 			add(e, fmt.Sprintf("%s is not available in limits", e.AsCall().FunctionName()),
 				"its result may be far larger than its input; compare the parts instead")
 			last := &out[len(out)-1]
-			last.offset = d.nameBefore(e.AsCall().FunctionName(), last.offset)
+			last.offset = wording.NameBefore(d.source, e.AsCall().FunctionName(), last.offset)
 		}
 		if e.Kind() == ast.CallKind && searches(e.AsCall()) {
 			add(e.AsCall().Args()[0], fmt.Sprintf("the text that %s looks for must be written out, not computed", e.AsCall().FunctionName()),

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"tollgate/policy"
+	"tollgate/policy/internal/wording"
 )
 
 // Mistake is one mistake in a limit. Whoever read the limits from a file can
@@ -46,11 +46,7 @@ func (m Mistake) Error() string {
 type Mistakes []Mistake
 
 func (m Mistakes) Error() string {
-	lines := make([]string, len(m))
-	for i := range m {
-		lines[i] = m[i].Error()
-	}
-	return strings.Join(lines, "\n")
+	return wording.Lines(m)
 }
 
 func (m Mistakes) sorted() Mistakes {
@@ -59,11 +55,4 @@ func (m Mistakes) sorted() Mistakes {
 			strings.Compare(a.Field, b.Field), cmp.Compare(a.Offset, b.Offset), strings.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(m)
-}
-
-func didYouMean(word string, candidates []string) string {
-	if near := policy.Closest(word, candidates); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return ""
 }

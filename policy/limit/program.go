@@ -11,7 +11,6 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -166,18 +165,4 @@ func regexpOf(e ast.Expr) (ast.Expr, bool) {
 		return nil, false
 	}
 	return args[len(args)-1], true
-}
-
-// operator is how a function's name is written in an expression.
-func operator(function string) string {
-	if sign, ok := operators.FindReverse(function); ok && sign != "" {
-		return sign
-	}
-	switch function {
-	case operators.Index:
-		return "[]"
-	case operators.Conditional:
-		return "?:"
-	}
-	return function
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tollgate/policy/internal/wording"
 )
 
 const (
@@ -49,7 +51,7 @@ func parseRate(text string) (rate, *faultyText) {
 	switch {
 	case !ok:
 		units := []string{"second", "minute", "hour", "day"}
-		hint := didYouMean(strings.Trim(strings.ToLower(window), "0123456789 "), units)
+		hint := wording.DidYouMean(strings.Trim(strings.ToLower(window), "0123456789 "), units)
 		if hint == "" {
 			hint = "a window is second, minute, hour, day (s, m, h, d), or some of them, such as 10s"
 		}

@@ -11,6 +11,7 @@ import (
 	"cel.dev/cel-go/cel"
 
 	"tollgate/policy"
+	"tollgate/policy/internal/wording"
 )
 
 // Tool is a tool as its upstream defines it.
@@ -97,7 +98,7 @@ func (c *toolCheck) limit(l *Limit, tools []Tool) {
 func (l *Limit) near(name string, tools []Tool) string {
 	for i := range tools {
 		if t := &tools[i]; t.Object != nil && l.matches(t.Object) {
-			if hint := didYouMean(name, schema(t.InputSchema).properties()); hint != "" {
+			if hint := wording.DidYouMean(name, schema(t.InputSchema).properties()); hint != "" {
 				return hint
 			}
 		}
@@ -115,7 +116,7 @@ func absent(p *program, s schema) []string {
 
 func (l *Limit) noArgument(p *program, name string, s schema) Mistake {
 	m := l.mistake(p, p.reads.keys[name], fmt.Sprintf("has no argument %q", name))
-	m.Hint = didYouMean(name, s.properties())
+	m.Hint = wording.DidYouMean(name, s.properties())
 	if m.Hint == "" {
 		m.Hint = fmt.Sprintf("if only some tools have it, ask first: has(args.%s) && ...", name)
 	}
@@ -125,7 +126,7 @@ func (l *Limit) noArgument(p *program, name string, s schema) Mistake {
 func (l *Limit) mistake(p *program, id int64, message string) Mistake {
 	d := &diagnoser{source: p.text}
 	at := p.checked.NativeRep().SourceInfo().GetStartLocation(id)
-	return Mistake{l.rule.Role, l.rule.Index, p.field, d.pastDot(d.offset(at)), message, ""}
+	return Mistake{l.rule.Role, l.rule.Index, p.field, wording.PastDot(p.text, d.offset(at)), message, ""}
 }
 
 // outline is the same for schemas that say the same of what the limit reads.
