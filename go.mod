@@ -8,6 +8,7 @@ require (
 	github.com/MicahParks/jwkset v0.11.4 // reads the keys of authorization servers
 	github.com/MicahParks/keyfunc/v3 v3.9.1 // keeps the keys that access tokens are signed with
 	github.com/cenkalti/backoff/v5 v5.0.3 // pauses between attempts to reach an upstream
+	github.com/evanw/esbuild v0.28.2 // turns the TypeScript that models write into JavaScript
 	github.com/fsnotify/fsnotify v1.10.1 // notices changes of the configuration file
 	github.com/go-json-experiment/json v1.27.2 // tests: a second opinion on what is valid JSON
 	github.com/golang-jwt/jwt/v5 v5.3.1 // reads and verifies access tokens
@@ -20,6 +21,7 @@ require (
 	github.com/sony/gobreaker/v2 v2.4.0 // stops calling an upstream that only fails
 	github.com/spf13/cobra v1.10.2 // commands, flags and their help
 	github.com/tailscale/hujson v0.0.0-20260727124030-b80ff77dac4f // reads and edits JSON with comments, as editors keep it
+	github.com/tetratelabs/wazero v1.12.0 // the sandbox that programs run in
 	github.com/yosida95/uritemplate/v3 v3.0.2 // matches URIs with resource templates
 	github.com/zalando/go-keyring v0.2.8 // reads secrets from the system's keyring
 	go.etcd.io/bbolt v1.5.0 // the database of the state directory

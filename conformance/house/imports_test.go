@@ -25,7 +25,7 @@ type folder struct {
 // mayImport is the picture of design: cmd knows everybody, the aggregator knows its leaves, the leaves know nobody.
 func mayImport() []folder {
 	wire := []string{"upstream/wire"}
-	leaves := []string{"policy/...", "store/...", "upstream", "upstream/wire", "codemode"}
+	leaves := []string{"policy/...", "store/...", "upstream", "upstream/wire", "codemode/..."}
 	return []folder{
 		{"upstream/wire", nil, nil},
 		{"upstream/demo", nil, []string{"upstream", "upstream/wire"}},
@@ -34,7 +34,7 @@ func mayImport() []folder {
 		{"policy", append([]string{"policy/..."}, wire...), []string{"rego"}}, // policy runs the tests of rego, since only policy imports OPA
 		{"rego", nil, nil},
 		{"store", append([]string{"store/..."}, wire...), nil},
-		{"codemode", wire, nil},
+		{"codemode", append([]string{"codemode/..."}, wire...), nil},
 		{"aggregator", append([]string{"aggregator/..."}, leaves...), []string{"rego", "upstream/upstreamtest", "upstream/demo"}},
 		{"cmd", append([]string{"cmd/...", "aggregator/...", "rego", "upstream/demo"}, leaves...), []string{"upstream/upstreamtest"}},
 		{"conformance/house", nil, nil},
@@ -66,9 +66,9 @@ func mayUse() []outside {
 		{"github.com/santhosh-tekuri/jsonschema/v6", nil, []string{"policy/narrow", "aggregator/rest"}, "the second opinion on JSON Schema"},
 		{"go.etcd.io/bbolt", []string{"store/..."}, nil, "the database"},
 		{"golang.org/x/mod", []string{"store/audit"}, nil, "the hash tree of the audit log and its signed checkpoints"},
-		{"github.com/tetratelabs/wazero", []string{"codemode"}, nil, "the sandbox"},
-		{"github.com/evanw/esbuild", []string{"codemode"}, nil, "TypeScript"},
-		{"github.com/modelcontextprotocol/go-sdk", []string{"aggregator/...", "upstream/...", "conformance/driver"}, []string{"conformance"}, "demo upstreams, OAuth metadata, peers in tests"},
+		{"github.com/tetratelabs/wazero", []string{"codemode/..."}, nil, "the sandbox"},
+		{"github.com/evanw/esbuild", []string{"codemode/..."}, nil, "TypeScript"},
+		{"github.com/modelcontextprotocol/go-sdk", []string{"aggregator/...", "upstream/...", "conformance/driver", "conformance/tokens"}, []string{"conformance"}, "demo upstreams, OAuth metadata, peers in tests"},
 		{"github.com/spf13/cobra", []string{"cmd/tollgate"}, nil, "the command line"},
 		{"go.yaml.in/yaml/v4", yaml, nil, "configuration files and fixtures"},
 		{"github.com/BurntSushi/toml", config[1:], nil, "files of other clients"},
@@ -82,6 +82,7 @@ func mayUse() []outside {
 		{"github.com/sony/gobreaker/v2", []string{"upstream"}, nil, "upstreams that only fail"},
 		{"golang.org/x/sync", []string{"upstream"}, nil, "bounded queues"},
 		{"golang.org/x/sys", []string{"upstream"}, nil, "process groups and job objects"},
+		{"github.com/tiktoken-go/tokenizer", []string{"conformance/tokens"}, nil, "counting tokens, in a module of its own"},
 		{"github.com/yosida95/uritemplate/v3", []string{"aggregator/catalog"}, nil, "resource templates"},
 		{"github.com/go-json-experiment/json", nil, []string{"upstream/wire"}, "the second opinion on JSON"},
 		{"github.com/google/go-cmp", []string{"store/storetest"}, everywhere, "comparing in tests"},

@@ -1,0 +1,1 @@
+[0.1 + 0.2, 1e21, 1 / 3, -0, 5e-324, 2 ** 1023 * 1.9, (25).toString(36), (0.000001234).toExponential(2), (1e21).toFixed(2), 123.456.toPrecision(4), parseFloat('1.5e3x'), Math.hypot(3, 4, 12), Math.cbrt(27), Math.fround(5.05), Math.expm1(1e-10), Math.atan2(1, -1)].join();

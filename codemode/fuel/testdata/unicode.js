@@ -1,0 +1,1 @@
+JSON.stringify([[...'👨‍👩‍👧é'].length, '\u{1F600}'.charCodeAt(1), 'ﬃ'.toUpperCase(), 'İ'.toLowerCase().length, '\ud800'.isWellFormed(), '\ud800x'.toWellFormed(), '𝒳'.codePointAt(0), escape('ü'), unescape('%u0041')]);
