@@ -72,6 +72,9 @@ func (v *View) Hash(k Kind) string {
 		h := sha256.New()
 		var d digest
 		for e := range v.All(k) {
+			if !v.stands(k, e) {
+				continue
+			}
 			d.add(h, e.Key(), e.Hash, e.apps.nested, e.apps.flat, v.options.Narrowed[e].Hash)
 		}
 		l.hash = hex.EncodeToString(h.Sum(nil)[:16])
@@ -79,12 +82,19 @@ func (v *View) Hash(k Kind) string {
 	return l.hash
 }
 
+// stands reports whether e, which the view shows, is in its list.
+func (v *View) stands(k Kind, e *Entry) bool {
+	return k != Tool || v.options.Listed == nil || v.options.Listed(e)
+}
+
 func (v *View) list(k Kind) *viewList {
 	l := &v.lists[k]
 	l.once.Do(func() {
 		l.at = make([]int32, 0, v.visible[k].Count())
 		for i := range v.visible[k].All() {
-			l.at = append(l.at, int32(i))
+			if v.stands(k, v.snap.lists[k].entries[i]) {
+				l.at = append(l.at, int32(i))
+			}
 		}
 		n := max(1, (len(l.at)+v.options.PageSize-1)/v.options.PageSize)
 		l.pages = [2][]cachedPage{make([]cachedPage, n), make([]cachedPage, n)}

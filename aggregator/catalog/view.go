@@ -22,6 +22,10 @@ type ViewOptions struct {
 	TTL time.Duration
 	// Narrowed are tools that this class is shown otherwise than their upstream defines them.
 	Narrowed map[*Entry]Narrowed
+	// Own is the name of the source that holds the gateway's own tools: no toolset takes those away. "" = there are none.
+	Own string
+	// Listed, if not nil, says which of the tools that can be called stand in the list too.
+	Listed func(e *Entry) bool
 }
 
 // Narrowed is the definition of a tool as one class sees it.
@@ -92,7 +96,7 @@ func (v *View) narrow(k Kind, visible Bits) {
 	b.truncate(len(list.entries))
 	if t := v.options.Toolset; t != nil {
 		for i := range b.All() {
-			if !t.Has(list.entries[i]) {
+			if e := list.entries[i]; !t.Has(e) && (v.options.Own == "" || e.Upstream != v.options.Own) {
 				b.Clear(i)
 			}
 		}
@@ -129,7 +133,8 @@ func (v *View) Capabilities() Capabilities { return v.facts }
 // Count is the number of entries of kind k that the view shows.
 func (v *View) Count(k Kind) int { return v.visible[k].Count() }
 
-// All yields the entries of kind k that the view shows, in the order of the list.
+// All yields the entries of kind k that the view shows, in the order of the list, those that are called by name without
+// standing in the list included.
 func (v *View) All(k Kind) iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		for i := range v.visible[k].All() {
@@ -147,6 +152,9 @@ func (v *View) Definition(e *Entry) []byte {
 	}
 	return e.Definition
 }
+
+// Of reports whether v and other are views of one snapshot.
+func (v *View) Of(other *View) bool { return v.snap == other.snap }
 
 // Shows reports whether the view shows e, which must be an entry of its snapshot.
 func (v *View) Shows(e *Entry) bool {
