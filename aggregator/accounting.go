@@ -43,6 +43,7 @@ type Accounting struct {
 	node   string
 	ended  func(end string)
 	held   held
+	lane   lane
 	queue  chan *RefusedCall // of unknown names, to be recorded
 	stop   chan struct{}     // closed when no more comes
 	once   sync.Once
@@ -54,6 +55,7 @@ type book interface {
 	Reserve(ctx context.Context, r *ledger.Request) (ledger.Reservation, error)
 	Record(ctx context.Context, r *audit.Record) error
 	Available() error
+	Stats() ledger.Stats
 }
 
 // NewAccounting returns an accounting that [Accounting.Close] ends.
@@ -89,7 +91,8 @@ func NewAccounting(o *AccountingOptions) (*Accounting, error) {
 	if len(a.key) < 16 {
 		return nil, fmt.Errorf("accounting: a digest key of %d bytes, want 16 or more", len(a.key))
 	}
-	a.queue = make(chan *RefusedCall, maxQueued)
+	a.lane.stats, a.lane.stop = a.book.Stats, a.stop
+	a.queue = make(chan *RefusedCall, maxLane)
 	a.work.Go(a.recordUnknown)
 	return a, nil
 }
@@ -151,23 +154,34 @@ func (r *admitted) Settle(ctx context.Context, out Outcome) error {
 	rec := a.outcome(&out)
 	rec.Micros = micros(spent)
 	if r.later {
-		err = errors.Join(err, r.own.Settle(ctx, rec))
+		err = errors.Join(err, r.own.Settle(once(ctx, err), rec))
 		rec = a.outcome(&out)
 	}
 	rec.Micros = micros(r.call.spent)
 	if key, goesOn := out.next(); goesOn && r.call.holds(key) && a.held.room(key, r.call) {
 		if !r.later {
 			rec.Open = true
-			err = errors.Join(err, r.call.reservation.Settle(ctx, rec))
+			err = errors.Join(err, r.call.reservation.Settle(once(ctx, err), rec))
 			rec = a.outcome(&out)
 			rec.Micros = micros(r.call.spent)
 		}
-		if a.held.put(key, r.call, a.now()) {
-			return err
+		// When there is an error, the client is not told what the call would go on with.
+		if err == nil && a.held.put(key, r.call, a.now()) {
+			return nil
 		}
 	}
 	rec.Cost, rec.Overrun = r.call.charge(ctx, &out)
-	return errors.Join(err, r.call.reservation.Settle(ctx, rec))
+	return errors.Join(err, r.call.reservation.Settle(once(ctx, err), rec))
+}
+
+// once is ctx, ended when err says that the disk has been waited for in vain: what is to be written is written all the same.
+func once(ctx context.Context, err error) context.Context {
+	if err == nil {
+		return ctx
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	return ended
 }
 
 // next names what goes on after this outcome.

@@ -39,6 +39,7 @@ type Call struct {
 	Params  []byte    // the client's bytes
 	Meta    wire.Meta // overlay of Params
 	Toolset string    // "" for everything
+	Mode    string    // in which tools are shown, see [Modes]; "" = as the rules say
 	Client  bridge.Client
 	// Transport is http or stdio; SourceIP the address of the client, "" = not known.
 	Transport, SourceIP string
@@ -52,6 +53,8 @@ type Call struct {
 	Mirrored func(ph []wire.ParamHeader) *wire.Error
 	// Peer receives notifications and questions of the upstream while the call runs; nil drops them.
 	Peer Peer
+
+	inner *inner // of a call that a program makes; nil for the calls of clients
 }
 
 // Peer is the client's side of one call. Methods are called in the upstream's order, before [Gate.Call] returns.
@@ -111,10 +114,12 @@ func (g *Gate) Call(ctx context.Context, caller *auth.Principal, c *Call) Reply 
 	}
 	w := rev.who(caller, g.now())
 	at := &visit{rev, w, caller, c, nil}
-	view, err := rev.view(w, c.Toolset)
+	view, err := rev.viewIn(w, c.Toolset, rev.modeOf(w, c))
 	if err != nil {
 		return g.turnedAway(ctx, at, g.failed(c, err))
 	}
+	c = rev.forwarded(view, c)
+	at.call = c
 	to, reply := g.route(ctx, rev, view, w, c)
 	if to == nil {
 		return g.turnedAway(ctx, at, *reply)
@@ -139,18 +144,21 @@ func (g *Gate) Call(ctx context.Context, caller *auth.Principal, c *Call) Reply 
 
 // decided goes on with a call that has a target: it is weighed, confirmed, admitted and made.
 func (g *Gate) decided(ctx context.Context, rev *revision, w *who, c *Call, to *target, st *bridge.State) Reply {
+	to.state = st
 	v, refusal := g.weigh(ctx, rev, w, c, to)
-	to.verdict, to.state = v, st
+	to.verdict = v
 	rev.compare(v, refusal)
 	if refusal != nil {
 		return *g.refuse(ctx, c, v, refusal)
 	}
 	g.noteReason(v)
-	leave, reason := g.slots.enter(w.caller)
-	if leave == nil {
-		return g.overloaded(ctx, c, v, reason)
+	if c.inner == nil { // a program's calls are bounded with it
+		leave, reason := g.slots.enter(w.caller)
+		if leave == nil {
+			return g.overloaded(ctx, c, v, reason)
+		}
+		defer leave()
 	}
-	defer leave()
 	if reply := g.begin(ctx, w, c, to); reply != nil {
 		return *reply
 	}
@@ -185,7 +193,7 @@ func (g *Gate) admit(ctx context.Context, rev *revision, w *who, c *Call, to *ta
 			panic(p)
 		}
 	}()
-	return g.made(ctx, w, c, to, st, held), true
+	return g.made(ctx, rev, w, c, to, st, held), true
 }
 
 // reserve has the ledger admit the call. A state that was good once is good again when it does not.
@@ -193,6 +201,11 @@ func (g *Gate) reserve(ctx context.Context, w *who, c *Call, to *target, in *Int
 	if g.opts.Ledger == nil {
 		reply := told(g.failed(c, errNoLedger), in.Decision)
 		return nil, &reply
+	}
+	if c.inner != nil {
+		if refusal := c.inner.script.take(c.inner, in.Cost); refusal != nil {
+			return nil, g.refuse(ctx, c, to.verdict, refusal)
+		}
 	}
 	// Whether the call was admitted must be known, and is as soon as its intent is on disk: a client that goes away
 	// meanwhile has a call that is cancelled.
@@ -220,12 +233,17 @@ func (g *Gate) reserve(ctx context.Context, w *who, c *Call, to *target, in *Int
 }
 
 // made makes a call that has been admitted.
-func (g *Gate) made(ctx context.Context, w *who, c *Call, to *target, st *bridge.State, held Reservation) Reply {
+func (g *Gate) made(ctx context.Context, rev *revision, w *who, c *Call, to *target, st *bridge.State, held Reservation) Reply {
 	switch {
+	case to.upstream == OwnUpstream:
+		return g.settle(ctx, w.caller, c, to, held, g.answer(ctx, rev, w, c, to, st))
 	case to.detached(c):
 		return g.park(ctx, w.caller, c, to, held)
 	case !c.Client.Revision.Modern():
 		return g.settle(ctx, w.caller, c, to, held, g.converse(ctx, w.caller, c, to))
+	}
+	if c.inner != nil {
+		return g.settle(ctx, w.caller, c, to, held, g.insist(ctx, c, to))
 	}
 	out := g.exchange(ctx, w.caller, c, to, newRelay(c, to.verdict.redact))
 	if out.Error == nil && interactive(c.Method) && bridge.IsInputRequired(out.Result) {
@@ -266,7 +284,7 @@ func (g *Gate) settle(ctx context.Context, caller *auth.Principal, c *Call, to *
 	out.Charged = end.Cost
 	final := g.capped(c, to, out)
 	if err := held.Settle(ctx, end); err != nil {
-		final = g.broke(c, fmt.Errorf("ledger: %w", err))
+		final = g.unrecorded(c, to, &out, err)
 	}
 	final = told(final, v.Decision)
 	g.keep(ctx, caller, c, to, &final)

@@ -34,6 +34,9 @@ func (g *Gate) confirm(ctx context.Context, w *who, c *Call, to *target, v *verd
 	if c.Method != MethodCallTool {
 		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "this needs the user's confirmation, which only tool calls can get"})
 	}
+	if c.inner != nil {
+		return g.confirmInner(ctx, c, to, v)
+	}
 	question := confirmation(c, to, v)
 	if !c.Client.CanAsk(&question) {
 		return g.refuse(ctx, c, v, &Refusal{Code: CodeConfirmation, Sentence: "this call needs the user's confirmation, and this client cannot ask for it"})

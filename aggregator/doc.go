@@ -27,7 +27,8 @@
 // # Ends
 //
 // A call that is not answered ends in one of four ways and only four: unknown (hidden and missing alike), refused, upstream
-// failed, gateway failed. ends.go maps them to MCP.
+// failed, gateway failed. ends.go maps them to MCP. When the outcome of a call that was made cannot be recorded in time,
+// the gateway has failed it: the caller is told that the call was made and not what it did, and nobody is sent to repeat it.
 //
 // # Questions in the middle of a call
 //
@@ -63,16 +64,25 @@
 // calls of the tool the task came from: hidden by now is unknown. Everything but the id travels as it is. What a task
 // costs is settled by its last status, see [Outcome].
 //
+// # Why refusals have a lane of their own
+//
+// 2026-11-25. Calls are refused when the queue of the log is full, and refusals are records too: who may call nothing could
+// have kept everybody from calling while a disk is slow, since being refused takes no time. Refusals, replays and notes
+// therefore fill a quarter of the queue at most, those of one caller half of that. What finds no room waits for a second and
+// is then told that the ledger is busy. Requests without a credential leave no record at all.
+//
 // # Invariants
 //
 // The numbers are those of the design; each names the test that holds it.
 //
 //  1. Fail closed: no policy, no ledger => no call (TestFailClosed).
-//  2. No answered call without an outcome (TestSettledOnce), no request without a record; [Accounting] writes them.
+//  2. No answered call without an outcome (TestSettledOnce, TestOutcomeNotRecorded, TestEveryCallEnds), no request without a
+//     record (TestEveryRequestIsRecorded); [Accounting] writes them.
 //  3. Identity comes from the credential: the principal is a parameter, never a context value (TestIdentityFromCredential in auth).
 //  4. Hidden = missing, byte for byte and in time (TestHiddenIsMissing, TestHiddenTakesAsLong); callable = listed
 //     (TestCallableIsListed).
 //  5. Limits hold exactly at any concurrency, and a refused call uses up nothing (TestExactAdmission, TestLimits).
+//     However many requests are turned away, calls are not refused for it (TestFloodsLeaveRoom).
 //  6. What a rule redacts reaches nobody it binds (TestRedaction, TestRedactionOfTasks).
 //  7. Inbound credentials never travel upstream (TestCredentialsStay in conformance).
 //  8. What the upstream sent is what the client gets (TestLossTable in conformance).

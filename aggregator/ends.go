@@ -160,6 +160,37 @@ func (g *Gate) unavailable(c *Call, decision string, err error) Reply {
 	return told(Reply{Error: &wire.Error{Code: wire.CodeInternal, Message: r.Sentence}, End: GatewayFailed, Refusal: r, cause: r.Detail}, decision)
 }
 
+// unrecorded is the answer to a call that has been made and whose outcome is not in the log: as long as it is not, what the
+// call did is not told. Nobody is sent to make it again, unless it did not reach its upstream.
+func (g *Gate) unrecorded(c *Call, to *target, out *Reply, err error) Reply {
+	decision := to.verdict.Decision
+	g.log.Error("the outcome of a call is not recorded", "decision", decision, "method", c.Method, "end", out.End, "error", err)
+	if !out.reached() {
+		r := &Refusal{Code: CodeLedger, RetryAfter: leastWait, Detail: "the outcome of the call is not recorded"}
+		r.Sentence = fmt.Sprintf("the call did not reach its upstream, and the gateway's ledger could not record that; "+
+			"nothing was done: try again in %d s", seconds(r.RetryAfter))
+		return Reply{Error: &wire.Error{Code: wire.CodeInternal, Message: r.Sentence}, End: GatewayFailed, Refusal: r, cause: r.Detail}
+	}
+	r := &Refusal{Code: CodeUnrecorded, Detail: "the outcome of the call is not recorded, its result was withheld"}
+	r.Sentence = "the call was made, but the gateway could not record in time how it ended, so its result is withheld. " +
+		"It may have taken effect: find out before making it again"
+	data := append([]byte(`{"upstream":`), wire.AppendString(nil, to.upstream)...)
+	data = wire.AppendString(append(data, `,"outcome":"unknown","decision":`...), decision)
+	return Reply{
+		Error: &wire.Error{Code: wire.CodeInternal, Message: r.Sentence, Data: append(data, '}')}, End: GatewayFailed, Refusal: r, cause: r.Detail,
+		Charged: out.Charged, executed: true,
+	}
+}
+
+// reached reports whether the upstream may have seen the call that ended like this.
+func (r *Reply) reached() bool {
+	switch r.End {
+	case UpstreamFailed, Cancelled, GatewayFailed:
+		return r.executed
+	}
+	return true
+}
+
 // told is reply with the decision. Of a failure of the gateway the caller is told it in words, to ask an operator about.
 func told(reply Reply, decision string) Reply {
 	reply.Decision = decision

@@ -54,6 +54,9 @@ type Rules struct {
 	Recording   *Recording     // nil: that of no options
 	Shadow      Shadow         // nil: none
 	PageSize    int            // entries per list page; 0: the catalog's default
+	Own         Own            // nil: the gateway has no tools of its own
+	Modes       *Modes         // how tools are shown, with Own
+	Scripts     ScriptBounds
 }
 
 // Gate is the one way to an upstream. Safe for concurrent use.

@@ -125,7 +125,7 @@ func (g *Gate) keep(ctx context.Context, caller *auth.Principal, c *Call, to *ta
 
 // outcomeUnknown is reply, of a call that may have been executed, for those who send it again.
 func outcomeUnknown(to *target, reply *Reply) Reply {
-	if reply.End == UpstreamFailed {
+	if reply.End == UpstreamFailed || reply.Refusal != nil {
 		return *reply // says so
 	}
 	up := protocolError(to, "did not answer before the call was given up")

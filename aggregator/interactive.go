@@ -56,7 +56,7 @@ func (g *Gate) reopen(caller *auth.Principal, c *Call, to *target) (*bridge.Stat
 	switch st.Kind {
 	case bridge.Relayed:
 		to.params = bridge.Retry(to.params, answers, st.Inner, st.HasInner)
-	case bridge.Again, bridge.Confirm:
+	case bridge.Again, bridge.Confirm, bridge.Script:
 		to.params = bridge.Retry(to.params, nil, "", false)
 	case bridge.Parking:
 		p, ok := g.lot.Take(st.Call, caller.Key())
@@ -174,7 +174,7 @@ func (g *Gate) nextState(kind bridge.StateKind, to *target, st *bridge.State) br
 // continues reports whether st makes its request a part of a call that was admitted before. A state that comes back again,
 // or from another process, begins a call of its own: its upstream may run the whole of it.
 func (g *Gate) continues(w *who, st *bridge.State) bool {
-	return st != nil && (st.Kind == bridge.Relayed || st.Kind == bridge.Again) && st.Node == g.node &&
+	return st != nil && (st.Kind == bridge.Relayed || st.Kind == bridge.Again || st.Kind == bridge.Script) && st.Node == g.node &&
 		g.rounds.use(w.caller.Key(), st.ID, g.now())
 }
 

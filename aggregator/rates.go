@@ -36,6 +36,9 @@ func (rates) Record(context.Context, *audit.Record) error { return nil }
 // Available is always nil.
 func (rates) Available() error { return nil }
 
+// Stats are all zero.
+func (rates) Stats() ledger.Stats { return ledger.Stats{} }
+
 // places are what a call takes up while it runs.
 type places struct{ admitted *store.Admitted }
 

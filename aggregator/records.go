@@ -94,6 +94,9 @@ func (a *Accounting) asked(kind audit.Kind, q *Asked) (r *audit.Record, text scr
 	if q.Call.IdempotencyKey != "" {
 		r.Idempotency = hex.EncodeToString(a.mac(q.Caller.Key(), q.Call.IdempotencyKey)[:16])
 	}
+	if x := q.Script; x != nil {
+		r.Script = &audit.Script{Execution: x.Execution, Program: x.Program, Seq: x.Seq}
+	}
 	if q.Input != nil {
 		r.Input, r.Arguments, text = a.document(q.Input, q.Recorded)
 	}

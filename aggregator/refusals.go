@@ -7,19 +7,12 @@ import (
 	"errors"
 	"time"
 
+	"tollgate/store/audit"
 	"tollgate/store/ledger"
 )
 
-const (
-	// maxQueued bounds the requests for unknown names that wait to be recorded; when it is full, the next ones wait.
-	maxQueued = 1 << 10
-	// queueWait is how long a request waits for room in the queue.
-	queueWait = time.Second
-	// retryRecord is how long to wait before a record is written again that could not be.
-	retryRecord = 250 * time.Millisecond
-)
-
-var errClosed = errors.New("the gateway is ending")
+// retryRecord is how long to wait before a record is written again that could not be.
+const retryRecord = 250 * time.Millisecond
 
 // Refuse implements [Ledger]. A request for an unknown name is recorded by and by: what it takes to describe what exists
 // must not be seen in the time of the answer.
@@ -27,30 +20,21 @@ func (a *Accounting) Refuse(ctx context.Context, r *RefusedCall) error {
 	if r.Replays == "" {
 		a.ended(string(r.End))
 	}
-	switch {
-	case a.silent:
+	if a.silent {
 		return nil
-	case r.End != Unknown:
-		return a.book.Record(ctx, a.refusal(r))
 	}
 	if err := a.book.Available(); err != nil {
 		return err
 	}
-	select {
-	case a.queue <- r:
-		return nil
-	default:
+	caller, bytes := r.Caller.Key(), len(r.Call.Params)+laneBase
+	if err := a.lane.enter(caller, bytes); err != nil {
+		return err
 	}
-	timer := time.NewTimer(queueWait)
-	defer timer.Stop()
-	select {
-	case a.queue <- r:
+	if r.End == Unknown {
+		a.queue <- r // has room for all that is in the lane
 		return nil
-	case <-timer.C:
-		return &ledger.UnavailableError{Busy: true, Retry: queueWait, Err: errors.New("too many refusals wait to be recorded")}
-	case <-a.stop:
-		return &ledger.UnavailableError{Retry: queueWait, Err: errClosed}
 	}
+	return a.write(ctx, a.refusal(r), caller, bytes)
 }
 
 // Note implements [Ledger].
@@ -58,7 +42,22 @@ func (a *Accounting) Note(ctx context.Context, n *Note) error {
 	if a.silent {
 		return nil
 	}
-	return a.book.Record(ctx, a.note(n))
+	if err := a.lane.enter(n.Actor, laneBase); err != nil {
+		return err
+	}
+	return a.write(ctx, a.note(n), n.Actor, laneBase)
+}
+
+// write writes a record that is in the lane.
+func (a *Accounting) write(ctx context.Context, rec *audit.Record, caller string, bytes int) error {
+	class := rec.Class
+	err := a.book.Record(ctx, rec)
+	if err == nil && class == audit.Async {
+		a.lane.hand(caller, bytes)
+	} else {
+		a.lane.leave(caller, bytes)
+	}
+	return err
 }
 
 // recordUnknown records what is queued until no more comes.
@@ -82,6 +81,7 @@ func (a *Accounting) recordUnknown() {
 
 // record writes one refusal that its caller does not wait for, however long that takes.
 func (a *Accounting) record(r *RefusedCall) {
+	caller, bytes := r.Caller.Key(), len(r.Call.Params)+laneBase
 	if r.Reveal != nil {
 		r.Reveal(r)
 	}
@@ -91,15 +91,18 @@ func (a *Accounting) record(r *RefusedCall) {
 		var later *ledger.UnavailableError
 		switch {
 		case err == nil:
+			a.lane.hand(caller, bytes)
 			return
 		case !errors.As(err, &later):
 			a.log.Error("a refusal could not be recorded", "decision", rec.ID, "error", err)
+			a.lane.leave(caller, bytes)
 			return
 		}
 		select {
 		case <-time.After(retryRecord):
 		case <-a.stop:
 			a.log.Error("a refusal could not be recorded before the end", "decision", rec.ID, "error", err)
+			a.lane.leave(caller, bytes)
 			return
 		}
 	}

@@ -65,7 +65,7 @@ func (r *revision) who(caller *auth.Principal, now time.Time) *who {
 	return &who{caller, p, r.rules.Decider.Class(p), now}
 }
 
-type viewKey struct{ class, toolset string }
+type viewKey struct{ class, toolset, mode string }
 
 // seen is a view and the decisions it was made of.
 type seen struct {
@@ -92,19 +92,25 @@ func newRevision(c *catalog.Snapshot, r Rules, serverInfo []byte, log *slog.Logg
 	return rev
 }
 
+// view is what w sees in a toolset.
 func (r *revision) view(w *who, toolset string) (*catalog.View, error) {
+	return r.viewIn(w, toolset, r.mode(w, toolset))
+}
+
+// viewIn is view in a mode of [Own].
+func (r *revision) viewIn(w *who, toolset, mode string) (*catalog.View, error) {
 	var set *catalog.Toolset
 	if toolset != "" {
 		if set = r.rules.Toolsets[toolset]; set == nil {
 			return nil, fmt.Errorf("%w %q", ErrUnknownToolset, toolset)
 		}
 	}
-	key := viewKey{w.class, toolset}
+	key := viewKey{w.class, toolset, mode}
 	if v, ok := r.views.Load(key); ok && !v.(*seen).access.over(w.at) {
 		return v.(*seen).view, nil
 	}
 	a := r.access(w)
-	v := r.catalog.NewView(a.visible, &catalog.ViewOptions{
+	v := r.present(a, key, &catalog.ViewOptions{
 		PageSize: r.rules.PageSize, Toolset: set, ServerInfo: r.serverInfo, Narrowed: a.narrowed,
 	})
 	if r.kept.Add(1) > maxViews {

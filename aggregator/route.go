@@ -45,7 +45,7 @@ func routeName(view *catalog.View, c *Call) (*target, *Reply) {
 		find = view.Prompt
 	}
 	e, ok := find(name)
-	if !ok {
+	if !ok || c.inner != nil && e.Upstream == OwnUpstream { // a program runs no other
 		return nil, unknownName(c.Method, name)
 	}
 	return &target{

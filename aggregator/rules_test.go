@@ -30,19 +30,25 @@ type cloud struct {
 	revision wire.Revision // "" = 2026-07-28
 	notify   []string      // notifications/message data sent during a call
 	replies  func(r *upstream.Request) *upstream.Reply
+	fails    func(ctx context.Context, r *upstream.Request) error // nil, or an error of nil, = the call succeeds
 
 	mu    sync.Mutex // guards asked
 	asked []*upstream.Request
 	calls atomic.Int64
 }
 
-func (c *cloud) Call(_ context.Context, _ string, r *upstream.Request) (*upstream.Reply, error) {
+func (c *cloud) Call(ctx context.Context, _ string, r *upstream.Request) (*upstream.Reply, error) {
 	c.calls.Add(1)
 	c.mu.Lock()
 	c.asked = append(c.asked, r)
 	c.mu.Unlock()
 	for _, data := range c.notify {
 		r.Peer.Notify("notifications/message", []byte(`{"level":"error","data":`+data+`}`))
+	}
+	if c.fails != nil {
+		if err := c.fails(ctx, r); err != nil {
+			return nil, err
+		}
 	}
 	if c.replies != nil {
 		return c.replies(r), nil

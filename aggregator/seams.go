@@ -91,7 +91,7 @@ type Replies interface {
 // Shadow is told of each decision, to hold it against that of candidate rules. Compare is on the path of the call and
 // must return at once; it keeps in, which does not change any more. code and rule are those of a refusal.
 type Shadow interface {
-	Compare(decision string, in *policy.Input, allowed bool, code, rule string)
+	Compare(decision, method string, in *policy.Input, allowed bool, code, rule string)
 }
 
 // Asked is a request as far as it is known when a record of it is made.
@@ -106,6 +106,7 @@ type Asked struct {
 	Recorded *Recorded     // how to record it; nil = async, without arguments
 	Reason   string        // that the caller gave
 	Began    time.Time     // the moment of the decision
+	Script   *ScriptRef    // the program that the call runs or belongs to; nil = none
 }
 
 // Intent is what is known of a call before the upstream is asked.

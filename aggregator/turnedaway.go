@@ -38,6 +38,9 @@ func (g *Gate) turnedAway(ctx context.Context, at *visit, reply Reply) Reply {
 	if at.rev != nil {
 		r.Revision = at.rev.id
 	}
+	if at.call.inner != nil {
+		r.Script = at.call.inner.ref()
+	}
 	switch {
 	case reply.End == GatewayFailed:
 		r.Code = CodeFailed
@@ -78,7 +81,7 @@ func (g *Gate) reveal(at *visit, s *sought, r *RefusedCall) {
 	r.Input = g.document(at.w, at.call, to)
 	r.Input.Time = r.Began
 	if shadow := at.rev.rules.Shadow; shadow != nil {
-		shadow.Compare(r.Decision, r.Input, false, r.Code, "")
+		shadow.Compare(r.Decision, at.call.Method, r.Input, false, r.Code, "")
 	}
 }
 
@@ -102,9 +105,9 @@ func (r *revision) compare(v *verdict, refusal *Refusal) {
 	switch shadow := r.rules.Shadow; {
 	case shadow == nil:
 	case refusal == nil:
-		shadow.Compare(v.Decision, v.Input, true, "", "")
+		shadow.Compare(v.Decision, v.Call.Method, v.Input, true, "", "")
 	default:
-		shadow.Compare(v.Decision, v.Input, false, refusal.Code, refusal.Rule)
+		shadow.Compare(v.Decision, v.Call.Method, v.Input, false, refusal.Code, refusal.Rule)
 	}
 }
 

@@ -32,6 +32,7 @@ const (
 	CodeBudget       = "budget_exceeded"
 	CodeIdempotency  = "idempotency_conflict"
 	CodeLedger       = "ledger_unavailable"
+	CodeUnrecorded   = "outcome_not_recorded" // the call was made, and its result is withheld
 )
 
 // Codes of records only: what callers are told does not depend on them.
@@ -75,6 +76,7 @@ func (g *Gate) weigh(ctx context.Context, rev *revision, w *who, c *Call, to *ta
 		Caller: w.caller, Call: c, Object: to.object, Name: to.shown, Revision: rev.id, Input: g.document(w, c, to), Recorded: t.recorded, Began: g.now(),
 	}
 	v.Decision = newDecisionID(v.Began)
+	v.Script = rev.program(c, to, v.Decision, v.Input.Arguments)
 	switch {
 	case t.conditions.Refuse != "":
 		return v, &Refusal{Code: t.conditions.Refuse, Sentence: "the policy could not decide on this call", Detail: t.conditions.Detail}
@@ -137,23 +139,7 @@ func (g *Gate) noteReason(v *verdict) {
 // judge asks the call rules of the policy.
 func (g *Gate) judge(ctx context.Context, rev *revision, v *verdict, t *terms) *Refusal {
 	d := rev.rules.Decider.Decide(ctx, v.Input)
-	if !d.Allow {
-		sentence := strings.Join(d.Reasons, "; ")
-		if sentence == "" {
-			sentence = "the policy does not allow this call"
-		}
-		return &Refusal{Code: d.Code, Rule: "deny", Sentence: sentence, Detail: d.Detail}
-	}
-	if d.Obligations == nil {
-		return nil
-	}
-	all := sum(&t.conditions.Obligations, d.Obligations)
-	v.obligations = &all
-	var err error
-	if v.redact, err = redact.Compile(v.obligations); err != nil {
-		return &Refusal{Code: policy.CodeWrongType, Sentence: "the policy could not decide on this call", Detail: err.Error()}
-	}
-	return nil
+	return judged(v, t, &d)
 }
 
 // owe adds the obligations of the call that a task came from to those of its tool.
@@ -239,6 +225,9 @@ func (g *Gate) document(w *who, c *Call, to *target) *policy.Input {
 	in := &policy.Input{
 		Action: action(c.Method), Principal: w.policy, Object: &to.object, Time: g.now(), SourceIP: c.SourceIP,
 		Session: policy.Session{Origin: cmp.Or(c.Origin, OriginMCP), Transport: c.Transport},
+	}
+	if c.inner != nil {
+		in.Session.ParentCallID, in.Session.Depth = c.inner.script.ref.execution(), 1
 	}
 	// Always an object: a rule about an argument that is not there must not be undefined as a whole.
 	if in.Arguments, _ = wire.Lookup(c.Params, "arguments"); wire.Kind(in.Arguments) != '{' || c.Method == MethodComplete {

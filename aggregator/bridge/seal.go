@@ -30,7 +30,7 @@ type State struct {
 	Upstream string    `json:"u"`
 	Inner    string    `json:"i,omitempty"` // the upstream's own requestState, for Relayed; its taskId, for Task
 	HasInner bool      `json:"h,omitempty"`
-	Call     string    `json:"c,omitempty"` // id of the parked call, for Parking
+	Call     string    `json:"c,omitempty"` // id of the parked call, for Parking; of the execution, for Script
 	Node     string    `json:"n,omitempty"` // the gateway process that holds it
 	Tool     string    `json:"t,omitempty"` // the upstream's name of the tool, for Task
 	Round    int       `json:"r,omitempty"`
@@ -41,7 +41,10 @@ type State struct {
 	Withheld []string `json:"w,omitempty"`
 	Keep     bool     `json:"kt,omitempty"`
 	Cap      int64    `json:"m,omitempty"`
-	Expires  int64    `json:"e"` // Unix seconds
+	// Spent and Bytes are what the calls of a program have come to, for Script.
+	Spent   int64 `json:"s,omitempty"`
+	Bytes   int64 `json:"b,omitempty"`
+	Expires int64 `json:"e"` // Unix seconds
 }
 
 // StateKind says how the request goes on.
@@ -54,6 +57,7 @@ const (
 	Again   StateKind = "again" // the request is sent anew, once the user has been to a URL
 	Task    StateKind = "task"  // the upstream works on by itself; Inner is its taskId
 	Confirm StateKind = "ask"   // the user is asked whether the call may be made at all
+	Script  StateKind = "code"  // a program waits until the user has confirmed some of its calls
 )
 
 // Sealer makes states opaque, tamper-proof and useless to anybody else: AES-256-GCM, with the binding as associated data.

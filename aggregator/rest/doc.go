@@ -26,6 +26,9 @@
 //	409 the idempotency key         429 Rate Limit Exceeded      500 the gateway          502 Upstream Failed
 //	503 Ledger Unavailable          504 Upstream Timeout         408, 413, 415 the body
 //
+// One 502 more is Outcome Not Recorded: the tool was executed, and the ledger could not record in time how that ended. It
+// comes without Retry-After, since what it says is not to repeat the call unseen; 503 does, since nothing was done.
+//
 // # Who reads what
 //
 // Everybody reads the numbers, budgets and records of its own calls. Whose else is for [Options.MayRead] to say: those of

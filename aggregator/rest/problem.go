@@ -26,6 +26,7 @@ const (
 	upstreamFailed    = "Upstream Failed"
 	upstreamTimeout   = "Upstream Timeout"
 	ledgerUnavailable = "Ledger Unavailable"
+	outcomeUnrecorded = "Outcome Not Recorded"
 	toolError         = "Tool Error"
 )
 

@@ -71,6 +71,9 @@ func (s *Server) refused(caller *auth.Principal, r *aggregator.Refusal) *problem
 		}
 	case aggregator.CodeLedger:
 		p.status, p.name, p.retry = http.StatusServiceUnavailable, ledgerUnavailable, max(r.RetryAfter, leastRetry)
+	case aggregator.CodeUnrecorded: // nobody is sent to try again: the tool was executed
+		p.status, p.name = http.StatusBadGateway, outcomeUnrecorded
+		p.more = append(p.more, member{"outcome_unknown", []byte("true")})
 	case aggregator.CodeIdempotency:
 		p.status, p.name = http.StatusConflict, idempotencyClash
 	case aggregator.CodeResultSize:

@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"os"
@@ -70,7 +69,7 @@ func openAccounts(p *plan, db *store.DB, dir string, status func() []upstream.St
 }
 
 func ledgerOptions(p *plan, db *store.DB, dir string, log *slog.Logger) (*ledger.Options, error) {
-	seed, err := db.SealingKey("audit checkpoints")
+	key, err := auditKey(db)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +77,7 @@ func ledgerOptions(p *plan, db *store.DB, dir string, log *slog.Logger) (*ledger
 	o := &ledger.Options{
 		Dir: dir, Zone: p.cfg.Zone(), Log: log, Retention: p.cfg.Audit.Retention,
 		Audit: audit.Options{
-			Key: ed25519.NewKeyFromSeed(seed[:ed25519.SeedSize]), CheckpointEvery: c.Every, CheckpointRecords: uint64(max(0, c.Records)),
+			Key: key, CheckpointEvery: c.Every, CheckpointRecords: uint64(max(0, c.Records)),
 		},
 	}
 	if host, err := os.Hostname(); err == nil {
@@ -99,15 +98,22 @@ func (g *gateway) publish(p *plan, r *ruleset) error {
 	if err := g.accounts.apply(p, r); err != nil {
 		return err
 	}
+	if err := g.programs.apply(p.cfg, &r.rules); err != nil {
+		return err
+	}
 	ctx, end := context.WithCancel(g.ctx)
 	if r.shadow != nil {
-		s := newShadow(r.shadow, g.accounts.engine.Record, g.log)
+		s, err := newShadow(&shadowOptions{candidate: r.shadow, rules: &r.rules, schema: g.schemaOf, record: g.accounts.engine.Record, log: g.log})
+		if err != nil {
+			end()
+			return err
+		}
 		r.rules.Shadow = s
 		g.work.Go(func() { s.run(ctx) })
 	}
 	// Before the gate: once it answers, there is somebody who explains its answers.
 	g.mu.Lock()
-	g.engine, g.limits, g.charged = r.engine, r.rules.Limits, r.rules.Budgets
+	g.engine, g.limits, g.charged, g.own = r.engine, r.rules.Limits, r.rules.Budgets, g.programs.tools
 	g.mu.Unlock()
 	if err := g.gate.Publish(r.rules); err != nil {
 		end()

@@ -69,7 +69,7 @@ Connect:    tollgate client-config --client claude-desktop`,
 	})
 	root.AddCommand(a.serveCommand(), a.stdioCommand(), a.connectCommand(), a.initCommand(), a.importCommand(),
 		a.clientConfigCommand(), a.checkCommand(), a.catalogCommand(), a.callCommand(), a.keyCommand(), a.upstreamCommand(),
-		a.policyCommand(), a.budgetCommand(), a.auditCommand(), a.storeCommand(), a.reloadCommand(), a.doctorCommand(), a.versionCommand())
+		a.policyCommand(), a.budgetCommand(), a.auditCommand(), a.storeCommand(), a.runCommand(), a.typesCommand(), a.reloadCommand(), a.doctorCommand(), a.versionCommand())
 	usageErrors(root)
 	return root
 }
@@ -196,6 +196,9 @@ func (a *app) watch(ctx context.Context, g *gateway) (stop func()) {
 			g.log.Error("the configuration has mistakes; the one in force stays", "error", err)
 			return nil
 		}
+		if err := g.recordReload(ctx, ""); err != nil {
+			g.log.Error("the new configuration is in force and could not be recorded", "error", err)
+		}
 		return g.current().cfg
 	}
 	done := make(chan struct{})
@@ -212,6 +215,15 @@ func (a *app) watch(ctx context.Context, g *gateway) (stop func()) {
 // operator returns a client of the running gateway on the state directory, or of one made in this process for the
 // duration of the command.
 func (a *app) operator(ctx context.Context) (*control.Client, func() error, error) {
+	client, done, err := a.attach(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, a.impatient(done), nil
+}
+
+// attach is operator for a command that takes its time by itself.
+func (a *app) attach(ctx context.Context) (*control.Client, func() error, error) {
 	p, planErr := a.plan()
 	client, found, err := a.running(ctx)
 	if planErr != nil && !found {
@@ -225,7 +237,7 @@ func (a *app) operator(ctx context.Context) (*control.Client, func() error, erro
 	}
 	if found {
 		a.noteConfig(ctx, client)
-		return client, a.impatient(func() error { client.Close(); return nil }), nil
+		return client, func() error { client.Close(); return nil }, nil
 	}
 	quiet := slog.New(slog.NewTextHandler(a.streams.Err, &slog.HandlerOptions{Level: slog.LevelError}))
 	g, err := openGateway(p, a.plan, a.stateDir(p), quiet)
@@ -234,7 +246,7 @@ func (a *app) operator(ctx context.Context) (*control.Client, func() error, erro
 	}
 	local := newLocalServer(control.Handler(g))
 	client = control.NewClient(local.dial)
-	return client, a.impatient(func() error { client.Close(); return errors.Join(local.close(), g.close(ctx)) }), nil
+	return client, func() error { client.Close(); return errors.Join(local.close(), g.close(ctx)) }, nil
 }
 
 // noteConfig says when the running gateway has another configuration than the one that was named.

@@ -3,12 +3,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,18 +19,19 @@ import (
 func (a *app) auditCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
-		Short: "Read and verify the audit log",
+		Short: "Read, follow, export, verify and prove the audit log",
 		Long: `Every request leaves records: an intent before the upstream is asked and an outcome after it, or a refusal. The log is a
 hash tree with signed checkpoints. Works with a running gateway and without one.`,
 		RunE: helpOr,
 	}
-	c.AddCommand(a.auditQueryCommand(), a.auditVerifyCommand())
+	c.AddCommand(a.auditQueryCommand(), a.auditTailCommand(), a.auditExportCommand(), a.auditVerifyCommand(), a.auditProveCommand(),
+		a.auditCheckProofCommand())
 	return c
 }
 
 func (a *app) auditQueryCommand() *cobra.Command {
-	q := &control.RecordQuery{}
-	var since time.Duration
+	s := &selection{}
+	q := &s.query
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "query [ID]",
@@ -43,11 +42,8 @@ func (a *app) auditQueryCommand() *cobra.Command {
 			if len(args) == 1 {
 				q.ID, q.Oldest = args[0], true
 			}
-			if since < 0 {
-				return cli.Usage("--since must not be negative")
-			}
-			if since > 0 {
-				q.From = time.Now().Add(-since)
+			if err := s.resolve(); err != nil {
+				return err
 			}
 			page, err := asking(c.Context(), a, func(client *control.Client) (*control.Records, error) { return client.Records(c.Context(), q) })
 			if err != nil {
@@ -62,17 +58,9 @@ func (a *app) auditQueryCommand() *cobra.Command {
 			return nil
 		},
 	}
+	s.flags(c)
+	s.period(c)
 	f := c.Flags()
-	f.DurationVar(&since, "since", 0, "only records of this long ago and later, for example 24h")
-	f.StringSliceVar(&q.Kinds, "kind", nil, "intent, outcome, refusal, admin, lease, start, stop, shadow or replay; may be given several times")
-	f.StringVar(&q.User, "user", "", "subject of the caller")
-	f.StringVar(&q.Team, "team", "", "team of the caller")
-	f.StringVar(&q.Org, "org", "", "organization of the caller")
-	f.StringVar(&q.Upstream, "upstream", "", "upstream")
-	f.StringVar(&q.Tool, "tool", "", "displayed or original name, or upstream/original")
-	f.StringVar(&q.End, "end", "", "how it ended: answered, refused, unknown, upstream_failed, gateway_failed, cancelled, lost")
-	f.StringVar(&q.Code, "code", "", "code of a refusal, such as budget_exceeded")
-	f.StringVar(&q.Text, "text", "", "part of the text of the record")
 	f.BoolVar(&q.Oldest, "oldest", false, "the oldest first")
 	f.StringVar(&q.Cursor, "cursor", "", "go on after an earlier page of the same query")
 	f.IntVar(&q.Limit, "limit", 100, "records, at most 10000")
@@ -90,29 +78,39 @@ func (a *app) printRecords(page *control.Records, asJSON bool) error {
 		}
 		return nil
 	}
-	t := cli.NewTable("SEQ", "TIME", "KIND", "ID", "USER", "WHAT", "END", "COST")
+	t := cli.NewTable(recordHeader()...)
 	for _, r := range page.Records {
 		rec, err := audit.Decode(r.Record)
 		if err != nil {
 			return fmt.Errorf("record %d: %w", r.Seq, err)
 		}
-		of := rec.Of
-		if of == nil {
-			of = &audit.Labels{}
-		}
-		what := orElse(of.Name, of.Tool)
-		if rec.Action != "" {
-			what = strings.TrimSpace(rec.Action + " " + rec.Target)
-		}
-		cost := ""
-		if rec.Cost != 0 {
-			cost = ledger.FormatUSD(rec.Cost)
-		}
-		t.Row(fmt.Sprint(r.Seq), rec.Time.Local().Format("2006-01-02 15:04:05"), string(rec.Kind), rec.ID, orElse(of.User, rec.Actor), what,
-			orElse(rec.Code, rec.End), cost)
+		t.Row(recordCells(r.Seq, rec)...)
 	}
 	_, err := t.WriteTo(a.streams.Out)
 	return err
+}
+
+func recordHeader() []string {
+	return []string{"SEQ", "TIME", "KIND", "ID", "USER", "WHAT", "END", "COST"}
+}
+
+// recordCells are a record as people see it.
+func recordCells(seq uint64, r *audit.Record) []string {
+	of := r.Of
+	if of == nil {
+		of = &audit.Labels{}
+	}
+	what := orElse(of.Name, of.Tool)
+	if r.Action != "" {
+		what = strings.TrimSpace(r.Action + " " + r.Target)
+	}
+	cost := ""
+	if r.Cost != 0 {
+		cost = ledger.FormatUSD(r.Cost)
+	}
+	return []string{
+		fmt.Sprint(seq), r.Time.Local().Format("2006-01-02 15:04:05"), string(r.Kind), r.ID, orElse(of.User, r.Actor), what, orElse(r.Code, r.End), cost,
+	}
 }
 
 func (a *app) auditVerifyCommand() *cobra.Command {
@@ -172,32 +170,4 @@ func (a *app) printVerification(v *control.Verification) {
 	default:
 		fmt.Fprintln(out, "The records are what was written. Whether the newest ones were taken away cannot be known without a checkpoint that was\nkept elsewhere (--checkpoint FILE).")
 	}
-}
-
-func (a *app) storeCommand() *cobra.Command {
-	c := &cobra.Command{Use: "store", Short: "Check the state directory", RunE: helpOr}
-	var asJSON bool
-	check := &cobra.Command{
-		Use: "check", Short: "Walk every invariant of keys, accounts, records and kept replies", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			out, err := asking(c.Context(), a, func(client *control.Client) (*control.StoreCheck, error) { return client.CheckStore(c.Context()) })
-			if err != nil {
-				return err
-			}
-			var failed error
-			if n := len(out.Problems); n > 0 {
-				failed = &cli.Error{Code: cli.ExitError, Err: fmt.Errorf("%d invariants do not hold:\n  %s", n, strings.Join(out.Problems, "\n  "))}
-			}
-			if asJSON {
-				return errors.Join(json.NewEncoder(a.streams.Out).Encode(out), failed)
-			}
-			if failed == nil {
-				fmt.Fprintf(a.streams.Out, "all invariants hold; %d records\n", out.Records)
-			}
-			return failed
-		},
-	}
-	check.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.AddCommand(check)
-	return c
 }

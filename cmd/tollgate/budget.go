@@ -101,7 +101,7 @@ func (a *app) budgetChange(use, short, example string, args int, give func(ch *c
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&ch.Account, "account", "", "only this account (default: each account of the budget)")
+	f.StringVar(&ch.Account, "account", "", "one account, as budget show prints it (default: all; what was changed for one of them stays)")
 	f.StringVar(&ch.Reason, "reason", "", "why; it is recorded")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return c
@@ -122,7 +122,7 @@ func (a *app) budgetSetCommand() *cobra.Command {
 }
 
 func (a *app) budgetRaiseCommand() *cobra.Command {
-	return a.budgetChange("raise BUDGET AMOUNT --reason TEXT", "Raise a limit for the current period",
+	return a.budgetChange("raise BUDGET AMOUNT --reason TEXT", "Raise a limit by an amount for the current period",
 		`  tollgate budget raise team-month 20 --account acme/growth --reason "launch week"`, 2,
 		func(ch *control.BudgetChange, args []string) { ch.Raise = args[1] })
 }

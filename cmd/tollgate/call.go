@@ -66,20 +66,34 @@ func (a *app) printOutcome(out *control.Outcome, text bool) error {
 		return &cli.Error{Code: cli.ExitError, Err: wire.ParseError(raw)}
 	}
 	if text {
-		content, _ := wire.Lookup(out.Result, "content")
-		for block := range wire.Elements(content) {
-			raw, _ := wire.Lookup(block, "text")
-			if s, ok := wire.String(raw); ok {
-				fmt.Fprintln(a.streams.Out, a.shown(s))
-			}
+		for _, s := range resultTexts(out.Result) {
+			fmt.Fprintln(a.streams.Out, a.shown(s))
 		}
 	} else {
 		fmt.Fprintln(a.streams.Out, a.shown(string(out.Result)))
 	}
-	if raw, _ := wire.Lookup(out.Result, "isError"); string(raw) == "true" {
+	if failedResult(out.Result) {
 		return &cli.Error{Code: cli.ExitError, Err: errors.New("the tool reported an error")}
 	}
 	return nil
+}
+
+// resultTexts are the text blocks of a result.
+func resultTexts(result []byte) (texts []string) {
+	content, _ := wire.Lookup(result, "content")
+	for block := range wire.Elements(content) {
+		raw, _ := wire.Lookup(block, "text")
+		if s, ok := wire.String(raw); ok {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
+
+// failedResult reports whether a result is that of a tool which failed.
+func failedResult(result []byte) bool {
+	raw, _ := wire.Lookup(result, "isError")
+	return string(raw) == "true"
 }
 
 // shown is text of an upstream as it may be printed: whole for a program that reads it, and harmless for a terminal.

@@ -23,7 +23,7 @@ const (
 )
 
 // demoConfig gives the calls of the demo a price, so that costs and budgets show something. The budget is too large to be spent
-// by hand.
+// by hand. At /mcp/code the same tools are called by programs.
 const demoConfig = `version: 1
 policy:
   everyone:
@@ -32,6 +32,8 @@ policy:
       - {name: price of documents, for: library/*, cost: 0.001}
 budgets:
   - {name: demo-day, per: user, limit: $100, period: day, warn: [80%]}
+toolsets:
+  code: {tools: ["*"], mode: code}
 `
 
 // demoPlan is the gateway that starts without a configuration: two embedded upstreams and three roles.
@@ -44,6 +46,10 @@ func demoPlan() (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	toolsets, err := toolsetsOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return &plan{
 		demo: true, cfg: cfg, limits: cfg.LimitRules(), modules: modules,
 		upstreams: []upstream.Config{
@@ -52,11 +58,11 @@ func demoPlan() (*plan, error) {
 		},
 		sources: []catalog.Source{{Upstream: "library"}, {Upstream: "orders"}},
 		roles: map[string]policy.Role{
-			demoReader: {Allow: []string{"upstream:library", "orders/get_*", "orders/list_*"}},
+			demoReader: {Allow: []string{"tollgate/*", "upstream:library", "orders/get_*", "orders/list_*"}},
 			demoClerk:  {Includes: []string{demoReader}, Allow: []string{"upstream:orders"}, Deny: []string{"orders/delete_*"}},
 			demoAdmin:  {Allow: []string{"*"}},
 		},
-		toolsets: map[string]*catalog.Toolset{},
+		toolsets: toolsets,
 	}, nil
 }
 

@@ -142,6 +142,14 @@ func (a *app) read(name string) ([]byte, error) {
 
 // replaceFile writes a whole file or nothing. The mode of a file that is there stays.
 func replaceFile(name string, data []byte) error {
+	return replaceWith(name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// replaceWith is replaceFile for what is written by and by.
+func replaceWith(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".tollgate-*")
 	if err != nil {
 		return err
@@ -150,7 +158,7 @@ func replaceFile(name string, data []byte) error {
 		err = f.Chmod(info.Mode().Perm())
 	}
 	if err == nil {
-		_, err = f.Write(data)
+		err = write(f)
 	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {

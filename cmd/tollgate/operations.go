@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,20 +103,6 @@ func controlKey(k store.Key) control.Key {
 	}
 }
 
-// CreateKey implements [control.Operations]. A role that does not exist is refused: such a key would see nothing.
-func (g *gateway) CreateKey(_ context.Context, k *control.Key) (*control.NewKey, error) {
-	if err := g.checkRoles(k.Roles); err != nil {
-		return nil, err
-	}
-	secret, made, err := g.db.CreateKey(store.Key{
-		Subject: k.Subject, Org: k.Org, Team: k.Team, Label: k.Label, Roles: k.Roles, Expires: k.Expires,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &control.NewKey{Key: controlKey(made), Secret: secret}, nil
-}
-
 func (g *gateway) checkRoles(roles []string) error {
 	known := g.current().roleNames()
 	for _, r := range roles {
@@ -128,20 +113,14 @@ func (g *gateway) checkRoles(roles []string) error {
 	return nil
 }
 
-// RevokeKey implements [control.Operations].
-func (g *gateway) RevokeKey(_ context.Context, id string) error {
-	err := g.db.RevokeKey(id)
-	if errors.Is(err, store.ErrUnknownKey) {
-		return &control.Error{Message: fmt.Sprintf("no key has the id %q", id), Hint: "`tollgate key list` shows the ids", Exit: cli.ExitUsage}
-	}
-	return err
-}
-
 // Reload implements [control.Operations].
-func (g *gateway) Reload(context.Context) (*control.Reloaded, error) {
+func (g *gateway) Reload(ctx context.Context) (*control.Reloaded, error) {
 	waiting, err := g.reload()
 	if err != nil {
 		return nil, controlError(err)
+	}
+	if err := g.recordReload(ctx, localUser()); err != nil {
+		return nil, unrecorded("the configuration is in force", err)
 	}
 	return &control.Reloaded{Revision: g.gate.Revision(), NeedRestart: waiting}, nil
 }

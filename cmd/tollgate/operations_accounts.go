@@ -86,14 +86,7 @@ func (g *gateway) AdjustBudget(ctx context.Context, a *control.BudgetChange) (*c
 
 // Records implements [control.Accounts].
 func (g *gateway) Records(ctx context.Context, q *control.RecordQuery) (*control.Records, error) {
-	query := &audit.Query{
-		From: q.From, To: q.To, ID: q.ID, End: q.End, Code: q.Code, Text: q.Text, Newest: !q.Oldest, Cursor: q.Cursor, Limit: q.Limit,
-		Labels: audit.Labels{User: q.User, Team: q.Team, Org: q.Org, Upstream: q.Upstream, Tool: q.Tool},
-	}
-	for _, k := range q.Kinds {
-		query.Kinds = append(query.Kinds, audit.Kind(k))
-	}
-	page, err := g.accounts.engine.Log().Query(ctx, query)
+	page, err := g.accounts.engine.Log().Query(ctx, auditQuery(q))
 	if err != nil {
 		return nil, err
 	}

@@ -9,18 +9,25 @@ import (
 
 	"tollgate/cmd/internal/cli"
 	"tollgate/cmd/internal/control"
+	"tollgate/store/audit"
 	"tollgate/upstream"
 )
 
 // Login implements [control.Operations].
 func (g *gateway) Login(ctx context.Context, name string, show func(address string) error) error {
-	err := g.set.Login(ctx, name, func(_ context.Context, address string) error { return show(address) })
-	return g.loginError(name, err)
+	return g.perform(ctx, &change{action: "upstream.login", do: func(r *audit.Record) error {
+		r.Target = name
+		err := g.set.Login(ctx, name, func(_ context.Context, address string) error { return show(address) })
+		return g.loginError(name, err)
+	}})
 }
 
 // Logout implements [control.Operations].
 func (g *gateway) Logout(ctx context.Context, name string) error {
-	return g.loginError(name, g.set.Logout(ctx, name))
+	return g.perform(ctx, &change{action: "upstream.logout", always: true, do: func(r *audit.Record) error {
+		r.Target = name
+		return g.loginError(name, g.set.Logout(ctx, name))
+	}})
 }
 
 func (g *gateway) loginError(name string, err error) error {

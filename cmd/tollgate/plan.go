@@ -46,7 +46,7 @@ type plan struct {
 func planOf(cfg *config.Config) (*plan, error) {
 	p := &plan{
 		cfg: cfg, roles: cfg.PolicyRoles(), everyone: cfg.Everyone(), scopes: cfg.Scopes(), limits: cfg.LimitRules(),
-		bindings: bindingsOf(cfg), acting: delegationsOf(cfg), toolsets: map[string]*catalog.Toolset{},
+		bindings: bindingsOf(cfg), acting: delegationsOf(cfg),
 	}
 	for i := range cfg.Upstreams {
 		u := &cfg.Upstreams[i]
@@ -57,6 +57,16 @@ func planOf(cfg *config.Config) (*plan, error) {
 		}
 		p.sources = append(p.sources, src)
 	}
+	var err error
+	if p.toolsets, err = toolsetsOf(cfg); err != nil {
+		return nil, err
+	}
+	return p, p.readPolicy()
+}
+
+// toolsetsOf compiles the toolsets of a configuration.
+func toolsetsOf(cfg *config.Config) (map[string]*catalog.Toolset, error) {
+	all := map[string]*catalog.Toolset{}
 	for name, t := range cfg.Toolsets {
 		var patterns []string
 		for _, s := range t.Tools {
@@ -73,9 +83,9 @@ func planOf(cfg *config.Config) (*plan, error) {
 			line, col := cfg.At("toolsets." + name)
 			return nil, &cli.Error{Code: cli.ExitConfig, Err: fmt.Errorf("%s:%d:%d: %w", cfg.File(), line, col, err)}
 		}
-		p.toolsets[name] = set
+		all[name] = set
 	}
-	return p, p.readPolicy()
+	return all, nil
 }
 
 // readPolicy reads the policy files, the data they read and a bundle that is a file.

@@ -28,7 +28,7 @@ Plain opa and regal work on the same folders: opa test, opa check --strict, rega
 		RunE: helpOr,
 	}
 	c.AddCommand(a.policyCheckCommand(), a.policyFmtCommand(), a.policyTestCommand(), a.policyEvalCommand(),
-		a.policyExplainCommand(), a.policyBenchCommand(), a.policySchemaCommand())
+		a.policyExplainCommand(), a.policyReplayCommand(), a.policyBenchCommand(), a.policySchemaCommand())
 	return c
 }
 

@@ -24,8 +24,8 @@ func (a *app) policyExplainCommand() *cobra.Command {
 	var scopes []string
 	var asJSON, schema bool
 	c := &cobra.Command{
-		Use:   "explain [TOOL] [--as ROLE-OR-SUBJECT]",
-		Short: "Say what would become of a call, which rule decides, and what to change",
+		Use:   "explain [TOOL [--as ROLE-OR-SUBJECT] | DECISION_ID]",
+		Short: "Say what would become of a call, or why one was decided as it was, and what to change",
 		Long: `Say what would become of a call without making it: which rule decides, in which file and line, what is missing, and the
 nearest role that would be allowed. TOOL is a displayed name, or <upstream>/<name> as the server calls it. Nothing is
 counted, and the upstream is not asked. Works with a running gateway and without one.
@@ -34,13 +34,21 @@ counted, and the upstream is not asked. Works with a running gateway and without
 these scopes. --request reads a decision input document (see ` + "`tollgate policy schema`" + `) and takes principal, object and
 arguments from it.
 
+With DECISION_ID, which callers are told with their answer, say what was decided on that call: from its records in the audit
+log, with the input as it was, and what the rules in force now would say of the same call.
+
 EXIT STATUS
-  0  the call is allowed   1  it is refused, or does not exist for the caller   2  wrong usage   3, 4  configuration or policy`,
+  0  the call is allowed, or was   1  it is refused, or does not exist for the caller   2  wrong usage, or there is no such
+  decision   3, 4  configuration or policy`,
 		Example: `  tollgate policy explain orders__delete_order --as clerk
   tollgate policy explain github/delete_repo --as alice --args '{"repo": "x"}' --scope repo:read
-  tollgate policy explain --request request.json`,
+  tollgate policy explain --request request.json
+  tollgate policy explain 06H13NC5HHN88BEIINVENAH48C`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, names []string) error {
+			if len(names) == 1 && decisionID.MatchString(names[0]) {
+				return a.explainDecision(c, names[0], asJSON)
+			}
 			if c.Flags().Changed("scope") {
 				q.Identity.Scopes = &scopes
 			}
@@ -62,20 +70,33 @@ EXIT STATUS
 			return a.explain(c, &q, asJSON, schema)
 		},
 	}
-	f := c.Flags()
-	f.StringVar(&q.Identity.As, "as", "", "role or subject of the caller (default: stdio.role)")
-	f.StringSliceVar(&q.Identity.Roles, "role", nil, "further role of the caller; may be given several times")
-	f.StringSliceVar(&q.Identity.Groups, "group", nil, "group of the caller; may be given several times")
-	f.StringVar(&q.Identity.Team, "team", "", "team of the caller")
-	f.StringVar(&q.Identity.Org, "org", "", "organization of the caller")
-	f.StringSliceVar(&scopes, "scope", nil, "scope of the caller's access token; may be given several times, --scope= for none")
-	f.StringVar(&q.Name, "tool", "", "the tool, instead of TOOL")
-	f.StringVar(&q.Kind, "kind", "", "tool, prompt or resource (default: tool)")
-	f.StringVar(&args, "args", "", "arguments of the call, a JSON object")
-	f.StringVar(&request, "request", "", "file with a decision input document; - is standard input")
-	f.BoolVar(&schema, "show-schema", false, "also print the input schema that the caller is shown")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	o := &explainFlags{&q, &args, &request, &scopes, &schema, &asJSON}
+	o.add(c)
 	return c
+}
+
+// explainFlags are where the flags of policy explain go.
+type explainFlags struct {
+	q              *control.ExplainQuery
+	args, request  *string
+	scopes         *[]string
+	schema, asJSON *bool
+}
+
+func (o *explainFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.q.Identity.As, "as", "", "role or subject of the caller (default: stdio.role)")
+	f.StringSliceVar(&o.q.Identity.Roles, "role", nil, "further role of the caller; may be given several times")
+	f.StringSliceVar(&o.q.Identity.Groups, "group", nil, "group of the caller; may be given several times")
+	f.StringVar(&o.q.Identity.Team, "team", "", "team of the caller")
+	f.StringVar(&o.q.Identity.Org, "org", "", "organization of the caller")
+	f.StringSliceVar(o.scopes, "scope", nil, "scope of the caller's access token; may be given several times, --scope= for none")
+	f.StringVar(&o.q.Name, "tool", "", "the tool, instead of TOOL")
+	f.StringVar(&o.q.Kind, "kind", "", "tool, prompt or resource (default: tool)")
+	f.StringVar(o.args, "args", "", "arguments of the call, a JSON object")
+	f.StringVar(o.request, "request", "", "file with a decision input document; - is standard input")
+	f.BoolVar(o.schema, "show-schema", false, "also print the input schema that the caller is shown")
+	f.BoolVar(o.asJSON, "json", false, "print JSON")
 }
 
 // readRequest fills q from a decision input document. Flags that were given win.

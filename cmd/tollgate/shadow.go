@@ -4,21 +4,25 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
+	"maps"
 	"sync/atomic"
 	"time"
 
 	"tollgate/aggregator"
+	"tollgate/aggregator/replay"
 	"tollgate/cmd/internal/cli"
 	"tollgate/policy"
 	"tollgate/store/audit"
 )
 
-// shadowQueued bounds the decisions that wait to be compared; more than that are not.
-const shadowQueued = 4096
+// shadowQueued bounds the decisions that wait to be compared, and shadowBytes their arguments; more than that are not.
+const (
+	shadowQueued = 4096
+	shadowBytes  = 64 << 20
+)
 
 // The actions of shadow records.
 const (
@@ -26,24 +30,20 @@ const (
 	wouldAllow  = "would_allow"
 )
 
-// shadow holds the decisions of the rules in force against those of a candidate, and records where they differ. It compares
-// who may call what, and the call rules; constraints, scopes, limits and budgets are those in force.
+// shadow holds the decisions of the rules in force against those of a candidate, and records where they differ. What differs
+// is for package replay to say, which also replays the past.
 type shadow struct {
-	candidate *policy.Engine
-	record    func(ctx context.Context, r *audit.Record) error
-	log       *slog.Logger
-	queue     chan *decided
-	dropped   atomic.Int64
+	judge   *replay.Judge
+	live    aggregator.Decider // in force
+	record  func(ctx context.Context, r *audit.Record) error
+	log     *slog.Logger
+	queue   chan *replay.Case
+	bytes   atomic.Int64 // of the arguments in queue
+	dropped atomic.Int64
 }
 
-// decided is one decision of the rules in force.
-type decided struct {
-	id      string
-	in      *policy.Input
-	allowed bool
-}
-
-// shadowRules compiles the candidate of p; nil = there is none.
+// shadowRules compiles the candidate of p; nil = there is none. A bundle counts for the candidate as it does for the rules in
+// force.
 func (p *plan) shadowRules() (*policy.Engine, error) {
 	if p.cfg.Policy.Shadow == nil {
 		return nil, nil
@@ -60,6 +60,12 @@ func (p *plan) shadowRules() (*policy.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.bundle != nil {
+		modules, data = maps.Clone(modules), clone(data)
+		if err := p.bundle.AddTo(modules, data); err != nil {
+			return nil, cli.WithCode(fmt.Errorf("policy.shadow: %w", err), cli.ExitPolicy)
+		}
+	}
 	engine, err := policy.Load(context.Background(), &policy.Options{Modules: modules, Roles: p.roles, Everyone: p.everyone, Scopes: p.scopes, Data: data})
 	if err != nil {
 		return nil, cli.WithCode(fmt.Errorf("policy.shadow: %w", err), cli.ExitPolicy)
@@ -67,22 +73,51 @@ func (p *plan) shadowRules() (*policy.Engine, error) {
 	return engine, nil
 }
 
+// shadowOptions are what a shadow is made of.
+type shadowOptions struct {
+	candidate *policy.Engine
+	rules     *aggregator.Rules                          // in force
+	schema    func(*policy.Object) ([]byte, bool)        // of tools, as the catalog has them
+	record    func(context.Context, *audit.Record) error // writes what differs
+	log       *slog.Logger
+}
+
 // newShadow returns a shadow that compares from run on.
-func newShadow(candidate *policy.Engine, record func(context.Context, *audit.Record) error, log *slog.Logger) *shadow {
-	return &shadow{candidate: candidate, record: record, log: log, queue: make(chan *decided, shadowQueued)}
+func newShadow(o *shadowOptions) (*shadow, error) {
+	judge, err := replay.NewJudge(&aggregator.WeigherOptions{
+		Rules:  aggregator.Rules{Decider: o.candidate, Limits: o.rules.Limits, Includes: o.rules.Includes, Recording: o.rules.Recording},
+		Schema: o.schema, Recorded: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &shadow{judge: judge, live: o.rules.Decider, record: o.record, log: o.log, queue: make(chan *replay.Case, shadowQueued)}, nil
 }
 
 // Compare implements [aggregator.Shadow].
-func (s *shadow) Compare(decision string, in *policy.Input, allowed bool, code, _ string) {
-	if !allowed && code != policy.CodeDenied && code != aggregator.CodeHidden {
+func (s *shadow) Compare(decision, method string, in *policy.Input, allowed bool, code, rule string) {
+	v := replay.Decided(allowed, code, rule)
+	if v.Other {
 		return // not the policy's decision
 	}
-	select {
-	case s.queue <- &decided{decision, in, allowed}:
-	default:
-		if n := s.dropped.Add(1); n&(n-1) == 0 {
-			s.log.Warn("calls come faster than the candidate policy decides; some were not compared", "dropped", n)
+	c := &replay.Case{
+		ID: decision, Time: in.Time, Verdict: v, Past: aggregator.Past{Input: in, Method: method},
+		Of: audit.Labels{
+			Org: in.Principal.Org, Team: in.Principal.Team, User: in.Principal.Subject, Key: in.Principal.KeyID, Upstream: in.Object.Upstream,
+			Kind: in.Object.Kind, Tool: orElse(in.Object.OriginalName, in.Object.URI), Name: in.Object.Name, Origin: in.Session.Origin,
+		},
+	}
+	size := int64(len(in.Arguments))
+	if s.bytes.Add(size) <= shadowBytes {
+		select {
+		case s.queue <- c:
+			return
+		default:
 		}
+	}
+	s.bytes.Add(-size)
+	if n := s.dropped.Add(1); n&(n-1) == 0 {
+		s.log.Warn("calls come faster than the candidate policy decides; some were not compared", "dropped", n)
 	}
 }
 
@@ -90,50 +125,40 @@ func (s *shadow) Compare(decision string, in *policy.Input, allowed bool, code, 
 func (s *shadow) run(ctx context.Context) {
 	for {
 		select {
-		case d := <-s.queue:
-			s.compare(ctx, d)
+		case c := <-s.queue:
+			s.bytes.Add(-int64(len(c.Past.Input.Arguments)))
+			if err := s.compare(ctx, c); err != nil && ctx.Err() == nil {
+				s.log.Warn("a difference of the candidate policy could not be recorded", "decision", c.ID, "error", err)
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (s *shadow) compare(ctx context.Context, d *decided) {
-	may, reasons, err := s.decide(ctx, d.in)
-	if ctx.Err() != nil || may == d.allowed && err == nil {
-		return
+func (s *shadow) compare(ctx context.Context, c *replay.Case) error {
+	a, err := s.judge.Compare(ctx, c)
+	if err != nil || a.Change != replay.Refused && a.Change != replay.Allowed {
+		return err
 	}
-	o, who := d.in.Object, d.in.Principal
+	if a.Change == replay.Allowed && c.Verdict.Code == aggregator.CodeHidden {
+		// Also what the toolset of a call does not have, or no mode shows, is hidden.
+		if seen, err := s.live.Access(ctx, c.Past.Input.Principal, []policy.Object{*c.Past.Input.Object}); err == nil && seen[0] {
+			return nil
+		}
+	}
 	r := &audit.Record{
-		Kind: audit.Shadow, ID: d.id, Time: time.Now().UTC(), Class: audit.Async, Action: wouldRefuse, Sentence: reasons, Revision: s.candidate.Revision(),
-		Of: &audit.Labels{
-			Org: who.Org, Team: who.Team, User: who.Subject, Key: who.KeyID, Upstream: o.Upstream, Kind: o.Kind, Tool: orElse(o.OriginalName, o.URI),
-			Name: o.Name, Origin: d.in.Session.Origin,
-		},
+		Kind: audit.Shadow, ID: c.ID, Time: time.Now().UTC(), Class: audit.Async, Action: wouldRefuse, Sentence: a.Reason, Revision: s.judge.Revision(), Of: &c.Of,
 	}
-	if may {
+	if a.Change == replay.Allowed {
 		r.Action = wouldAllow
 	}
-	if err != nil {
-		r.Detail = err.Error()
+	by := map[string]string{"code": a.Code, "rule": a.Rule}
+	if a.Place != "" {
+		by["place"] = a.Place
 	}
-	if err := s.record(ctx, r); err != nil {
-		s.log.Warn("a difference of the candidate policy could not be recorded", "decision", d.id, "error", err)
+	if r.Details, err = json.Marshal(by); err != nil {
+		return err
 	}
-}
-
-// decide is what the candidate says of a call.
-func (s *shadow) decide(ctx context.Context, in *policy.Input) (may bool, reasons string, err error) {
-	visible, err := s.candidate.Access(ctx, in.Principal, []policy.Object{*in.Object})
-	if err != nil || len(visible) != 1 {
-		return false, "", errors.Join(err, errors.New("the candidate did not decide who may see this"))
-	}
-	if !visible[0] {
-		return false, "the caller would not see it", nil
-	}
-	d := s.candidate.Decide(ctx, in)
-	if d.Allow {
-		return true, "", nil
-	}
-	return false, orElse(strings.Join(d.Reasons, "; "), d.Code), nil
+	return s.record(ctx, r)
 }

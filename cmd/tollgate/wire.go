@@ -15,6 +15,7 @@ import (
 	"tollgate/aggregator"
 	"tollgate/aggregator/auth"
 	"tollgate/aggregator/catalog"
+	"tollgate/aggregator/codetools"
 	"tollgate/aggregator/edge"
 	"tollgate/cmd/internal/cli"
 	"tollgate/cmd/internal/control"
@@ -36,6 +37,7 @@ type gateway struct {
 	ctx      context.Context
 	auth     atomic.Pointer[auth.Authenticator] // of the network listener; set before it is opened
 	accounts *accounts
+	programs *programs // of Code Mode
 	// unshadow ends the comparison with the candidate of the rules in force; nil before the first ones.
 	unshadow atomic.Pointer[context.CancelFunc]
 	// draining is set once the process is told to stop.
@@ -54,6 +56,7 @@ type gateway struct {
 	engine  *policy.Engine
 	limits  *limit.Set
 	charged *limit.Budgets
+	own     *codetools.Tools // nil without Code Mode
 	misfits []control.Problem // rules that do not fit what upstreams offer
 	failure string            // why the newest configuration is not in force
 	url     string            // of the HTTP endpoint, "" without
@@ -106,6 +109,9 @@ func (g *gateway) build(p *plan, r *ruleset) error {
 		return err
 	}
 	if g.accounts, err = openAccounts(p, g.db, g.dir, g.set.Status, g.log); err != nil {
+		return err
+	}
+	if err = g.openPrograms(); err != nil {
 		return err
 	}
 	g.gate, err = aggregator.New(&aggregator.Options{
@@ -168,6 +174,9 @@ func (g *gateway) refresh() {
 		if src.Snapshot = byName[src.Upstream]; src.Snapshot != nil {
 			sources = append(sources, src)
 		}
+	}
+	if own := g.tools(); own != nil {
+		sources = append(sources, own.Source())
 	}
 	for _, problem := range g.gate.Refresh(sources) {
 		g.log.Warn("left out of the catalog", "upstream", problem.Upstream, "item", problem.Item, "reason", problem.Reason)
@@ -275,7 +284,8 @@ func (g *gateway) close(ctx context.Context) error {
 	if a := g.auth.Load(); a != nil {
 		a.Close()
 	}
-	return errors.Join(append(errs, g.accounts.close(), g.db.Close())...)
+	errs = append(errs, g.programs.close(ctx), g.accounts.close(), g.db.Close())
+	return errors.Join(errs...)
 }
 
 // stdioCaller is who a local stdio client is.

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"tollgate/aggregator"
 )
 
 // upstream checks one entry. Its messages never show values of url, args, env and headers.
@@ -36,6 +38,9 @@ func (k *checker) upstream(i int) {
 		}
 	}
 	k.originals(at+".tools", u.Tools)
+	if strings.EqualFold(u.Name, aggregator.OwnUpstream) {
+		k.report(at+".name", CodeConflict, fmt.Sprintf("%q is the name of the gateway's own tools", u.Name), "give the upstream another name")
+	}
 }
 
 // unused reports keys that have no effect beside the one that is set.

@@ -39,6 +39,7 @@ type Config struct {
 	Audit       Audit               `yaml:"audit" aka:"audit_log,auditing,ledger,records" doc:"How calls are recorded."`
 	Alerts      Alerts              `yaml:"alerts" aka:"alert,alerting,notifications" doc:"What is told to whom."`
 	Toolsets    map[string]Toolset  `yaml:"toolsets" keys:"^[A-Za-z][A-Za-z0-9_-]{0,63}$" doc:"Named selections of the catalog, each with its own endpoint."`
+	Code        CodeMode            `yaml:"code" aka:"code_mode,codeMode,codemode,sandbox" doc:"Tools that find and run other tools, so that models need not read the definitions of all."`
 	Limits      Limits              `yaml:"limits" list:"limits of calls stand under roles.<name>.limits and policy.everyone.limits" doc:"Limits of the gateway itself."`
 	Log         Log                 `yaml:"log" aka:"logging" doc:"What is logged, and how."`
 	file        string              // as given to Load or Parse
@@ -113,6 +114,7 @@ type Toolset struct {
 	Tools     []string `yaml:"tools" doc:"Displayed names or patterns of tools, for example \"docs__*\"."`
 	Prompts   []string `yaml:"prompts" doc:"Displayed names or patterns of prompts."`
 	Resources []string `yaml:"resources" doc:"URIs or patterns of resources."`
+	Mode      string   `yaml:"mode" enum:"direct,search,code,auto" aka:"code,code_mode,codeMode" doc:"How clients of this toolset are shown tools, see code.mode. Default: what their roles say."`
 }
 
 // Limits bound what clients may ask of the gateway.

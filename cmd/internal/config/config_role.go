@@ -16,6 +16,7 @@ type Role struct {
 	Obligations []Obligation `yaml:"obligations" aka:"obligation,redact,redactions,confirm" doc:"What the gateway does with calls and their results. They hold whatever other roles a caller has."`
 	Limits      []Limit      `yaml:"limits" aka:"limit,quotas,rate_limits,rate,budgets" doc:"How much may be called. They hold whatever other roles a caller has."`
 	Reports     string       `yaml:"reports" enum:"own,team,all" default:"own" aka:"analytics,report,costs,read_audit" doc:"Whose costs, usage and records holders may read over HTTP, beside their own: those of their team, or all."`
+	Mode        string       `yaml:"mode" enum:"direct,search,code,auto" aka:"code,code_mode,codeMode" doc:"How holders are shown tools, see code.mode. Default: code.mode."`
 	ActAs       *ActAs       `yaml:"act_as" aka:"actAs,impersonate,on_behalf_of,delegate" example:"{subjects: \"*@example.com\", roles: [reader]}" doc:"Lets holders, which are trusted programs, name the user they call for: with _meta[\"tollgate/act_as\"] = {user, role, team, org} in an MCP request, or with the headers Tollgate-User, Tollgate-Role, Tollgate-Team and Tollgate-Org. All but the user may be left out."`
 }
 

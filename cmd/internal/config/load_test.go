@@ -258,7 +258,7 @@ func TestTemplateIsValid(t *testing.T) {
 	var out strings.Builder
 	for line := range strings.Lines(string(InitTemplate())) {
 		text := strings.TrimPrefix(strings.TrimPrefix(line, "# "), "#")
-		if text != line && matches(`^(?:upstreams:|toolsets:|limits:|log:|public_url:|bindings:|auth:|timezone:|budgets:|audit:|alerts:|  )`, text) {
+		if text != line && matches(`^(?:upstreams:|toolsets:|limits:|log:|public_url:|bindings:|auth:|timezone:|budgets:|audit:|alerts:|code:|  )`, text) {
 			line = text
 		}
 		out.WriteString(line)

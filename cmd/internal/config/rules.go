@@ -4,8 +4,10 @@ package config
 
 import (
 	"net"
+	"slices"
 	"strings"
 
+	"tollgate/aggregator"
 	"tollgate/policy"
 	"tollgate/policy/limit"
 )
@@ -16,11 +18,20 @@ func (c *Config) PolicyRoles() map[string]policy.Role {
 	roles := make(map[string]policy.Role, len(c.Roles))
 	for name, r := range c.Roles {
 		roles[name] = policy.Role{
-			Includes: r.Includes, Allow: r.Allow, Deny: r.Deny,
+			Includes: r.Includes, Allow: c.withOwn(r.Allow), Deny: r.Deny,
 			Constraints: constraintRules(r.Constraints), Obligations: obligationRules(r.Obligations), Limits: limitRules(r.Limits),
 		}
 	}
 	return roles
+}
+
+// withOwn are the patterns of a role with those of the gateway's own tools, where anybody is shown them. What they call is
+// decided by itself; deny takes them away too.
+func (c *Config) withOwn(allow []string) []string {
+	if !c.Codes() {
+		return allow
+	}
+	return append(slices.Clone(allow), "tool:"+aggregator.OwnUpstream+"/*")
 }
 
 // Everyone is what holds for every principal. Positions are at "policy.everyone.<field>[i]".

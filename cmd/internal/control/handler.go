@@ -36,6 +36,10 @@ func Handler(ops Operations) http.Handler {
 		reply(w, struct{}{}, ops.Logout(r.Context(), r.PathValue("name")))
 	})
 	serveAccounts(mux, ops)
+	serveCoder(mux, ops)
+	serveAudit(mux, ops)
+	serveStore(mux, ops)
+	serveReplay(mux, ops)
 	mux.HandleFunc("POST /v1/stdio", func(w http.ResponseWriter, r *http.Request) { serveStdio(ops, w, r) })
 	return mux
 }
@@ -61,7 +65,9 @@ func reply(w http.ResponseWriter, out any, err error) {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		out = asError(err)
 	}
-	_ = json.NewEncoder(w).Encode(out) // the other side is gone
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // records stay as they stand in the log
+	_ = e.Encode(out)      // the other side is gone
 }
 
 // asError is err as it travels.

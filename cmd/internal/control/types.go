@@ -12,6 +12,10 @@ import (
 // Operations is what a gateway does for its operator. Implementations are safe for concurrent use.
 type Operations interface {
 	Accounts
+	Coder
+	AuditReader
+	StoreKeeper
+	Replayer
 	Status(ctx context.Context) (*Status, error)
 	Keys(ctx context.Context) ([]Key, error)
 	CreateKey(ctx context.Context, k *Key) (*NewKey, error)
