@@ -68,7 +68,8 @@ func NewWeigher(o *WeigherOptions) (*Weigher, error) {
 	if o == nil || o.Rules.Decider == nil {
 		return nil, errors.New("aggregator: rules without a decider")
 	}
-	w := &Weigher{rev: newRevision(catalog.Build(nil, nil), o.Rules, nil, slog.New(slog.DiscardHandler)), schema: o.Schema, recorded: o.Recorded}
+	rev := newRevision(catalog.Build(nil, nil), o.Rules, nil, slog.New(slog.DiscardHandler))
+	w := &Weigher{rev: rev, schema: o.Schema, recorded: o.Recorded}
 	if w.schema == nil {
 		w.schema = func(*policy.Object) ([]byte, bool) { return nil, false }
 	}

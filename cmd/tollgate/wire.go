@@ -56,7 +56,7 @@ type gateway struct {
 	engine  *policy.Engine
 	limits  *limit.Set
 	charged *limit.Budgets
-	own     *codetools.Tools // nil without Code Mode
+	own     *codetools.Tools  // nil without Code Mode
 	misfits []control.Problem // rules that do not fit what upstreams offer
 	failure string            // why the newest configuration is not in force
 	url     string            // of the HTTP endpoint, "" without
