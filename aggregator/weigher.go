@@ -55,7 +55,8 @@ const maxStandings = 1 << 14
 
 // WeigherOptions configure [NewWeigher].
 type WeigherOptions struct {
-	Rules Rules // Decider is required; besides it, Limits and Includes have a say in how arguments are spelled
+	// Decider is required; besides it, Limits and Includes have a say in how arguments are spelled, Recording in Recorded.
+	Rules Rules
 	// Schema is the input schema of the tool that an object was at the time. A nil Schema knows none.
 	Schema func(o *policy.Object) (schema []byte, known bool)
 	// Recorded says that refusals are written down: values of arguments that records do not keep, by Rules.Recording and by

@@ -55,8 +55,7 @@
   const pending = create(null);
   let calls = 0;
 
-  function call(server, tool, text, name) {
-    const at = new E().stack;
+  function call(server, tool, text, name, at) {
     return new P((resolve, reject) => {
       pending[++calls] = { __proto__: null, resolve, reject, at, server: name, tool };
       tell('C' + server + '\n' + tool + '\n' + text);
@@ -64,12 +63,14 @@
   }
 
   // encode returns the arguments as the text of an object.
-  function encode(args, what) {
+  function encode(args, server, tool) {
     if (args === undefined || args === null) return '{}';
-    if (typeof args !== 'object' || isArray(args)) throw new T(what + ' takes one object with named arguments, as in ' + what + '({name: value})');
-    const text = stringify(args);
-    if (text === undefined || text[0] !== '{') throw new T('the arguments of ' + what + ' become ' + (text ?? 'nothing') + ' in JSON: want an object');
-    return text;
+    if (typeof args === 'object' && !isArray(args)) {
+      const text = stringify(args);
+      if (text !== undefined && text[0] === '{') return text;
+    }
+    const what = server + '.' + tool;
+    throw new T(what + ' takes one object with named arguments, as in ' + what + '({name: value})');
   }
 
   function failed(error) {
@@ -111,13 +112,16 @@
       if (hidden[key]) return key === 'toString' ? () => '[server ' + this.name + ']' : undefined;
       const { index, name } = this;
       return this.members[key] = freeze((args) => {
-        let text;
+        let text, at;
         try {
-          text = encode(args, name + '.' + key);
+          text = encode(args, name, key);
+          E.stackTraceLimit = 2; // this function and the script: each frame costs
+          at = new E().stack;
+          E.stackTraceLimit = 10;
         } catch (e) {
           return failed(e);
         }
-        return call(index, key, text, name);
+        return call(index, key, text, name, at);
       });
     },
     has(_, key) { return typeof key === 'string' && !hidden[key]; },
@@ -134,11 +138,11 @@
       let text;
       try {
         if (value !== undefined && first !== '' && (typeof value !== 'object' || isArray(value))) value = { __proto__: null, ...more, [first]: value };
-        text = encode(value, name);
+        text = encode(value, 'tools', name);
       } catch (e) {
         return failed(e);
       }
-      return call(-1, name, text, 'tools');
+      return call(-1, name, text, 'tools', new E().stack);
     });
   }
 

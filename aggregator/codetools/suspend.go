@@ -112,7 +112,7 @@ func (r *run) resume(ctx context.Context) (*codemode.Result, error) {
 	}
 	answers := r.answers(ctx, k, s)
 	res, err := t.opts.Engine.Resume(ctx, r.program, s, answers)
-	if res == nil {
+	if res == nil || len(res.Calls) < len(s.Calls) { // ended before it knew
 		res = soFar(s, answers)
 	}
 	return res, err

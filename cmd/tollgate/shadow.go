@@ -31,7 +31,8 @@ const (
 )
 
 // shadow holds the decisions of the rules in force against those of a candidate, and records where they differ. What differs
-// is for package replay to say, which also replays the past.
+// is for package replay to say, which also replays the past. Its records quote no argument that those of calls do not keep
+// (TestShadowKeepsNoSecrets).
 type shadow struct {
 	judge   *replay.Judge
 	live    aggregator.Decider // in force
