@@ -62,7 +62,7 @@ func TestRenderGolden(t *testing.T) {
 func TestRenderRoundTrip(t *testing.T) {
 	for _, name := range Clients() {
 		for _, mode := range []Mode{ModeStdio, ModeHTTP} {
-			e, err := Render(name, &RenderOptions{Mode: mode, URL: "https://mcp.example.com/mcp?a=1&b=<2>", ConfigFile: "/etc/t.yaml"})
+			e, err := Render(name, &RenderOptions{Name: "gateway", Mode: mode, URL: "https://mcp.example.com/mcp?a=1&b=<2>", ConfigFile: "/etc/t.yaml"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func TestExpandLocation(t *testing.T) {
 
 // TestRenderedKeyIsNoSecret holds that what is printed for a user to fill in is recognised as such when it is imported.
 func TestRenderedKeyIsNoSecret(t *testing.T) {
-	e, err := Render("zed", &RenderOptions{Mode: ModeHTTP})
+	e, err := Render("zed", &RenderOptions{Name: "gateway", Mode: ModeHTTP})
 	if err != nil {
 		t.Fatal(err)
 	}
