@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // DirectorySink keeps each checkpoint as a file of a directory, which need not exist: 000000012345.checkpoint covers 12,345
@@ -23,7 +25,8 @@ type directorySink string
 // Name implements [Sink].
 func (d directorySink) Name() string { return string(d) }
 
-// Put implements [Sink]. The file is on disk when it returns, and never there in part.
+// Put implements [Sink]. The file is on disk when it returns, and never there in part. What is there already stays: a
+// checkpoint of another tree of the same size, such as that of a log which was put back, is an error.
 func (d directorySink) Put(_ context.Context, note []byte, size uint64) error {
 	if err := os.MkdirAll(string(d), 0o755); err != nil {
 		return err
@@ -33,7 +36,32 @@ func (d directorySink) Put(_ context.Context, note []byte, size uint64) error {
 	if err := writeSynced(part, os.O_CREATE|os.O_TRUNC, note); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	return os.Rename(part, path)
+	err := os.Link(part, path)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		err = sameTree(path, note)
+	case err != nil: // not every file system has links
+		if _, there := os.Lstat(path); errors.Is(there, fs.ErrNotExist) {
+			return os.Rename(part, path)
+		}
+		err = sameTree(path, note)
+	}
+	return errors.Join(err, os.Remove(part))
+}
+
+// sameTree says that the checkpoint in a file is of another tree than note.
+func sameTree(path string, note []byte) error {
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	tree := func(text []byte) string { // origin, size and root
+		return strings.Join(strings.SplitN(string(text), "\n", 4)[:min(3, strings.Count(string(text), "\n")+1)], "\n")
+	}
+	if tree(kept) != tree(note) {
+		return fmt.Errorf("%s is kept of another log, or of this one before it was put back: it was not replaced", path)
+	}
+	return nil
 }
 
 // WebhookSink posts each checkpoint to a URL, as text. What answers with a status below 300 has taken it.

@@ -15,13 +15,17 @@ import (
 func TestDirectorySink(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	s := DirectorySink(dir)
-	for _, note := range []string{"first", "second"} {
+	first := "log\n12345\nroot\ntime one\n"
+	for _, note := range []string{first, "log\n12345\nroot\ntime two\n"} { // of the same tree, signed again
 		if err := s.Put(t.Context(), []byte(note), 12345); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if err := s.Put(t.Context(), []byte("log\n12345\nother\ntime two\n"), 12345); err == nil || !strings.Contains(err.Error(), "was not replaced") {
+		t.Errorf("a checkpoint of another tree: %v", err)
+	}
 	got, err := os.ReadFile(filepath.Join(dir, "000000012345.checkpoint"))
-	if err != nil || string(got) != "second" {
+	if err != nil || string(got) != first {
 		t.Errorf("the file has %q, %v", got, err)
 	}
 	if all, _ := os.ReadDir(dir); len(all) != 1 {
