@@ -146,27 +146,14 @@ func (s *sandbox) settle(c completion) {
 			m.Status, m.Code = Failed, code
 		}
 	}
-	s.goesOn(s.handOver(seq, text))
-}
-
-// handOver calls settle of the prelude; a failure, whose number is negative, comes with an error that has no stack yet.
-func (s *sandbox) handOver(seq float64, text []byte) error {
 	value, err := s.guest.newString(text)
-	if err != nil {
-		return err
+	if err == nil {
+		var box uint32
+		if box, err = s.guest.call(fnNewNumber, floatBits(seq)); err == nil {
+			err = s.guest.apply(s.guest.at.Settle, box, value)
+		}
 	}
-	box, err := s.guest.call(fnNewNumber, floatBits(seq))
-	if err != nil {
-		return err
-	}
-	if seq > 0 {
-		return s.guest.apply(s.guest.at.Settle, box, value)
-	}
-	failure, err := s.guest.once("qjs_new_error")
-	if err != nil {
-		return err
-	}
-	return s.guest.apply(s.guest.at.Settle, box, value, failure)
+	s.goesOn(err)
 }
 
 // drain ends the calls that still run and notes all that were left.

@@ -55,12 +55,15 @@
   const pending = create(null);
   let calls = 0;
 
-  function call(server, tool, text, name, at) {
+  // call sends what begins with head and ends with the arguments.
+  function call(head, text, server, tool, at) {
     return new P((resolve, reject) => {
-      pending[++calls] = { __proto__: null, resolve, reject, at, server: name, tool };
-      tell('C' + server + '\n' + tool + '\n' + text);
+      pending[++calls] = { resolve, reject, at, server, tool };
+      tell(head + text);
     });
   }
+
+  const headOf = (server, tool) => 'C' + server + '\n' + tool + '\n';
 
   // encode returns the arguments as the text of an object.
   function encode(args, server, tool) {
@@ -110,18 +113,16 @@
       const known = this.members[key];
       if (known !== undefined) return known;
       if (hidden[key]) return key === 'toString' ? () => '[server ' + this.name + ']' : undefined;
-      const { index, name } = this;
+      const { index, name } = this, head = headOf(index, key);
       return this.members[key] = freeze((args) => {
         let text, at;
         try {
           text = encode(args, name, key);
-          E.stackTraceLimit = 2; // this function and the script: each frame costs
           at = new E().stack;
-          E.stackTraceLimit = 10;
         } catch (e) {
           return failed(e);
         }
-        return call(index, key, text, name, at);
+        return call(head, text, name, key, at);
       });
     },
     has(_, key) { return typeof key === 'string' && !hidden[key]; },
@@ -142,7 +143,7 @@
       } catch (e) {
         return failed(e);
       }
-      return call(-1, name, text, 'tools', new E().stack);
+      return call(headOf(-1, name), text, 'tools', name, new E().stack);
     });
   }
 

@@ -29,7 +29,15 @@
 //   - What a tool says depends on the view only: a hidden tool is in no search, no type and no error, and calling one ends
 //     like calling none (TestHiddenInPrograms).
 //   - What a program did is in the reply when it fails, so that a model does not do it twice (TestFailureListsCalls).
-//   - A program that waits goes on once, for its own caller, with each confirmed call decided on anew (TestSuspended).
+//   - A program that waits goes on once, for its own caller, with each confirmed call decided on anew (TestSuspended), also
+//     after a restart (TestGoesOnAfterRestart). A confirmation is good for the very call that the user was asked about
+//     (TestConfirmedIsWhatIsCalled).
+//   - What a program may spend is spent at most, whatever runs at once (TestParallelSpend) and however often it waits
+//     (TestBoundsHoldOn).
+//   - No program begins another, nor calls a tool of a server under the name of another (TestNoProgramInPrograms,
+//     TestOtherServersTool).
+//   - What can be called is listed or can be found (TestModeNeedsItsTools), and every answer has an end
+//     (TestAnswersAreBounded).
 //   - Results reach programs as values: structuredContent, else JSON, else text; media without data (TestUnwrap).
 //
 // # Why a surface has its own ranking (2026-11-25)

@@ -9,10 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"tollgate/aggregator"
 	"tollgate/aggregator/bridge"
 	"tollgate/aggregator/codetools"
+	"tollgate/policy"
 	"tollgate/store/audit"
 	"tollgate/upstream/upstreamtest"
 	"tollgate/upstream/wire"
@@ -156,5 +158,98 @@ func TestCancelledProgram(t *testing.T) {
 	reply := s.gate.Call(ctx, caller("reader"), &aggregator.Call{Method: aggregator.MethodCallTool, Params: params, Client: asks()})
 	if reply.End != aggregator.Cancelled || s.calls.Load() != 1 {
 		t.Errorf("ended as %s after %d calls", reply.End, s.calls.Load())
+	}
+}
+
+// countingKeeper knows how many programs it keeps.
+type countingKeeper struct {
+	codetools.Keeper
+	kept atomic.Int64
+}
+
+func (k *countingKeeper) Put(ctx context.Context, owner, id string, text []byte, until time.Time) error {
+	err := k.Keeper.Put(ctx, owner, id, text, until)
+	if err == nil {
+		k.kept.Add(1)
+	}
+	return err
+}
+
+func (k *countingKeeper) Take(ctx context.Context, owner, id string) ([]byte, error) {
+	text, err := k.Keeper.Take(ctx, owner, id)
+	if text != nil {
+		k.kept.Add(-1)
+	}
+	return text, err
+}
+
+// leavingPeer goes away when it is asked.
+type leavingPeer struct{ leave context.CancelFunc }
+
+func (p leavingPeer) Notify(string, []byte) {}
+
+func (p leavingPeer) Ask(ctx context.Context, _ string, _ []byte) ([]byte, *wire.Error) {
+	p.leave()
+	<-ctx.Done()
+	return nil, &wire.Error{Code: wire.CodeInternal, Message: "gone"}
+}
+
+// TestClientLeavesWhenAsked: of a client of an earlier revision that goes away while it is asked nothing is kept, and what
+// its program did counts.
+func TestClientLeavesWhenAsked(t *testing.T) {
+	keeper := &countingKeeper{}
+	s := start(t, setup{mode: codetools.Code, keeper: func(k codetools.Keeper) codetools.Keeper { keeper.Keeper = k; return keeper },
+		limits: []policy.LimitRule{{Name: "price", For: []string{"tollgate/execute_code"}, Cost: "0.2"}}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	params := []byte(`{"name":"execute_code","arguments":{"code":` + string(wire.AppendString(nil, waits)) + `}}`)
+	reply := s.gate.Call(ctx, caller("reader"), &aggregator.Call{
+		Method: aggregator.MethodCallTool, Params: params, Peer: leavingPeer{cancel}, Client: bridge.Client{Revision: wire.R20251125, Capabilities: []byte(`{"elicitation":{}}`)},
+	})
+	if reply.End != aggregator.Cancelled || s.calls.Load() != 2 || keeper.kept.Load() != 0 {
+		t.Errorf("ended as %s after %d calls, %d programs are kept", reply.End, s.calls.Load(), keeper.kept.Load())
+	}
+	if s.spent() != 200_000_000 {
+		t.Errorf("spent %d: the program may have done its work", s.spent())
+	}
+}
+
+// TestRulesChangeWhileRunning: each call of a program that runs is decided under the rules of its moment, and a program ends
+// as it began when Code Mode is switched off.
+func TestRulesChangeWhileRunning(t *testing.T) {
+	o := setup{mode: codetools.Code}
+	s := start(t, o)
+	var once sync.Once
+	s.hold = func(*upstreamtest.Request) {
+		once.Do(func() {
+			o.deny = []string{"github/fail"}
+			r := s.rules(&o)
+			r.Own, r.Modes = nil, nil
+			if err := s.gate.Publish(r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	texts, failed := s.run("reader", "await notes.read({id: '1'});\nreturn [await github.fail({}).catch(e => e.message), (await notes.read({id: '2'})).text]")
+	if failed || !strings.HasPrefix(texts[0], `["github.fail is not a tool.`) || strings.Contains(texts[0], "mean github.fail?") || !strings.HasSuffix(texts[0], `"{\"a\":1}"]`) {
+		t.Errorf("%q", texts)
+	}
+	intents := s.records(&audit.Query{Kinds: []audit.Kind{audit.Intent}})
+	if outcomes := s.records(&audit.Query{Kinds: []audit.Kind{audit.Outcome}}); len(intents) != 3 || len(outcomes) != 3 {
+		t.Errorf("%d intents, %d outcomes, want 3 of each", len(intents), len(outcomes))
+	}
+}
+
+// TestLimitsOfPrograms: limits are about the tool that runs programs as about any other.
+func TestLimitsOfPrograms(t *testing.T) {
+	s := start(t, setup{mode: codetools.Code, limits: []policy.LimitRule{{Name: "programs", For: []string{"tollgate/execute_code"}, Rate: "2/1h"}}})
+	for i := range 3 {
+		texts, failed := s.run("reader", "return 'ran'")
+		if want := i == 2; failed != want || (texts[0] == "ran") == want {
+			t.Errorf("program %d: %q", i+1, texts)
+		}
+	}
+	if texts, failed := s.run("admin", "return 1 //"+strings.Repeat("x", 70<<10)); !failed || failureOf(t, texts).Error.Kind != "limit" {
+		t.Errorf("a huge program: %.200q", texts)
 	}
 }
